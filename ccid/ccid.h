@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ccid.h - what fs/main.c names of the CCID driver. Everything else is ccid/internal.h. */
+#ifndef CCID_H
+#define CCID_H
+
+#include "wdm.h"
+
+DRIVER_INITIALIZE ccid_driver_entry;
+
+/*
+ * Watches USB for CCID interfaces and reports each (SmcReportDeviceArrival), those that
+ * are plugged in already included: when it returns, these have been started or refused.
+ * STATUS_SUCCESS, or STATUS_UNSUCCESSFUL where libusb does not start. Ended by
+ * DriverUnload.
+ */
+NTSTATUS ccid_usb_watch(PDRIVER_OBJECT driver);
+
+/* The virtual bus. Ended by DriverUnload. */
+NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
+
+/*
+ * Plugs a virtual reader with the built-in card in it. shape is NULL (a short and
+ * extended APDU reader) or "VID:PID" of a reader in the corpus.
+ */
+NTSTATUS ccid_virtual_plug(const char *shape);
+
+/* What a line of the file `virtual` asks for, on the reader of that function device. atr_len 0:
+ * the built-in card. 0, -EINVAL (ATR), -ENODEV (not a virtual reader) or -EEXIST/-ENOENT. */
+int ccid_virtual_insert(PDEVICE_OBJECT device, const uint8_t *atr, size_t atr_len);
+int ccid_virtual_remove(PDEVICE_OBJECT device);
+int ccid_virtual_unplug(PDEVICE_OBJECT device);
+
+#endif

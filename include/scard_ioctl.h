@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * scard_ioctl.h - what programs may do with the `control` file of a reader: ABI 1.
+ *
+ * scardfs(5) and scard_ioctl(4) describe the same contract. All fields have fixed widths
+ * and natural alignment, there are no pointers: 32-bit and 64-bit callers agree.
+ */
+#ifndef SCARD_IOCTL_H
+#define SCARD_IOCTL_H
+
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SCARD_IOC_VERSION 1
+#define SCARD_IOC_MAGIC   'S'
+
+/* ---- Windows control codes (winsmcrd.h) ------------------------------------------ */
+
+#define SCARD_CALL_HEADER_SIZE 32
+#define SCARD_CALL_SIZE_MAX    16383 /* _IOC_SIZE has 14 bits */
+#define SCARD_CALL_DATA_MAX    (SCARD_CALL_SIZE_MAX - SCARD_CALL_HEADER_SIZE)
+
+/*
+ * One Windows control code with its input and output.
+ *
+ * size is the whole length including data and must equal the size in the ioctl number;
+ * data is one area for input and output (METHOD_BUFFERED) of size - 32 >= max(in_len,
+ * out_len) bytes. timeout_ms bounds the waiting for an event or for one's turn, never a
+ * running APDU: 0 does not wait, SCARD_TIMEOUT_INFINITE waits without limit; when it
+ * expires: STATUS_IO_TIMEOUT, ETIMEDOUT. A field out of rule: EINVAL.
+ *
+ * When the request reached the driver library, status is its exact NTSTATUS, errno the
+ * mapping of scardfs(5), and out_len the number of bytes returned (0 on failure). When
+ * it was refused before (EINVAL, ENOTTY, EBADF, EINTR, EFAULT), status stays as it was.
+ */
+struct scard_call {
+    uint32_t size;
+    uint32_t version; /* SCARD_IOC_VERSION */
+    uint32_t code;    /* IOCTL_SMARTCARD_* */
+    uint32_t in_len;  /* bytes of data that are input */
+    uint32_t out_len; /* in: room for output; out: bytes returned */
+    int32_t status;   /* out: NTSTATUS */
+    uint32_t timeout_ms;
+    uint32_t flags; /* 0 */
+    uint8_t data[];
+};
+
+#define SCARD_TIMEOUT_INFINITE UINT32_C(0xFFFFFFFF)
+
+/* total = SCARD_CALL_HEADER_SIZE + room for data, 32 ... SCARD_CALL_SIZE_MAX */
+#define SCARD_IOC_CALL(total) _IOC(_IOC_READ | _IOC_WRITE, SCARD_IOC_MAGIC, 1, (total))
+
+/* ---- session calls --------------------------------------------------------------- */
+
+/* Each begins with {size, version} and ends in reserved words that must be 0. Until a
+ * call is served its number answers ENOTTY; scardfs(5) says which are. */
+
+#define SCARD_SHARE_MODE_EXCLUSIVE 1
+#define SCARD_SHARE_MODE_SHARED    2
+#define SCARD_SHARE_MODE_DIRECT    3
+
+#define SCARD_DISPOSITION_LEAVE   0
+#define SCARD_DISPOSITION_RESET   1
+#define SCARD_DISPOSITION_UNPOWER 2
+#define SCARD_DISPOSITION_EJECT   3
+
+#define SCARD_LABEL_MAX 32
+#define SCARD_ATR_ROOM  36
+
+/* Powers the card and selects a protocol (not for direct). Another handle's share mode
+ * in conflict: EBUSY, at once. */
+struct scard_connect {
+    uint32_t size, version;
+    uint32_t share;     /* SCARD_SHARE_MODE_* */
+    uint32_t protocols; /* SCARD_PROTOCOL_* mask */
+    uint32_t timeout_ms;
+    int32_t status;   /* out */
+    uint32_t protocol; /* out */
+    uint32_t resets;   /* out: how often the card has lost its state */
+    uint32_t atr_len;  /* out */
+    uint8_t atr[SCARD_ATR_ROOM]; /* out */
+    uint32_t reserved[2];
+};
+
+/* Ends CONNECT; the disposition applies unless another handle is connected. */
+struct scard_disconnect {
+    uint32_t size, version;
+    uint32_t disposition;
+    int32_t status; /* out */
+    uint32_t reserved[2];
+};
+
+/* Begins a transaction, first come first served. Already mine: EALREADY. */
+struct scard_begin {
+    uint32_t size, version;
+    uint32_t timeout_ms;
+    int32_t status; /* out */
+    char label[SCARD_LABEL_MAX]; /* shown in `owner` */
+    uint32_t reserved[2];
+};
+
+/* Ends a transaction. Not mine: EPERM. */
+struct scard_end {
+    uint32_t size, version;
+    uint32_t disposition;
+    int32_t status; /* out */
+    uint32_t reserved[2];
+};
+
+/* Bytes that the next read of this handle would return. */
+struct scard_reply_size {
+    uint32_t size, version;
+    uint32_t bytes; /* out */
+    int32_t status; /* out */
+    uint32_t reserved[2];
+};
+
+/* One consistent snapshot. */
+struct scard_info {
+    uint32_t size, version;
+    int32_t status;
+    uint32_t state;    /* SCARD_UNKNOWN ... */
+    uint32_t counter;  /* changes of presence */
+    uint32_t resets;
+    uint32_t protocol; /* selected */
+    uint32_t share;    /* of this handle, 0 without CONNECT */
+    uint32_t users;
+    uint32_t owner_pid, owner_uid; /* of the transaction; 0xFFFFFFFF without */
+    uint32_t waiting;
+    char owner_label[SCARD_LABEL_MAX];
+    int32_t last_status;    /* NTSTATUS of the last driver callback */
+    uint32_t apdu_max;      /* longest command, bytes */
+    uint32_t reply_max;     /* longest answer, bytes */
+    uint32_t atr_len;
+    uint8_t atr[SCARD_ATR_ROOM];
+    uint32_t reserved[4];
+};
+
+#define SCARD_IOC_CONNECT    _IOWR(SCARD_IOC_MAGIC, 2, struct scard_connect)
+#define SCARD_IOC_DISCONNECT _IOWR(SCARD_IOC_MAGIC, 3, struct scard_disconnect)
+#define SCARD_IOC_BEGIN      _IOWR(SCARD_IOC_MAGIC, 4, struct scard_begin)
+#define SCARD_IOC_END        _IOWR(SCARD_IOC_MAGIC, 5, struct scard_end)
+#define SCARD_IOC_REPLY_SIZE _IOWR(SCARD_IOC_MAGIC, 6, struct scard_reply_size)
+#define SCARD_IOC_INFO       _IOWR(SCARD_IOC_MAGIC, 7, struct scard_info)
+
+/* ---- limits ---------------------------------------------------------------------- */
+
+#define SCARD_APDU_MIN  4
+#define SCARD_APDU_MAX  65544 /* header 4, Lc 3, data 65 535, Le 2 */
+#define SCARD_REPLY_MAX 65538 /* data 65 536, SW1 SW2 */
+
+#define SCARD_ASSERT_SIZE(type, bytes) \
+    typedef char scard_assert_##type[sizeof(struct type) == (bytes) ? 1 : -1]
+SCARD_ASSERT_SIZE(scard_call, 32);
+SCARD_ASSERT_SIZE(scard_connect, 80);
+SCARD_ASSERT_SIZE(scard_disconnect, 24);
+SCARD_ASSERT_SIZE(scard_begin, 56);
+SCARD_ASSERT_SIZE(scard_end, 24);
+SCARD_ASSERT_SIZE(scard_reply_size, 24);
+SCARD_ASSERT_SIZE(scard_info, 148);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
