@@ -3,6 +3,8 @@
 #ifndef CCID_H
 #define CCID_H
 
+#include <stdbool.h>
+
 #include "wdm.h"
 
 DRIVER_INITIALIZE ccid_driver_entry;
@@ -14,6 +16,13 @@ DRIVER_INITIALIZE ccid_driver_entry;
  * DriverUnload.
  */
 NTSTATUS ccid_usb_watch(PDRIVER_OBJECT driver);
+
+/*
+ * Strict: cards whose ATR has a wrong or missing TCK or a reserved TA1 are refused
+ * (STATUS_UNRECOGNIZED_MEDIA). Otherwise they are used, with a line in the log. To be
+ * called before the first reader is added.
+ */
+void ccid_set_strict_atr(bool strict);
 
 /* The virtual bus. Ended by DriverUnload. */
 NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
