@@ -32,7 +32,8 @@ extern "C" {
 /* ---- ReaderFunction indices ------------------------------------------------------ */
 
 /*
- * A callback may sleep. There is never more than one at a time on a reader. It returns
+ * A callback may sleep. There is never more than one at a time on a reader, except for
+ * RDF_CARD_TRACKING, which must not block and may run beside another. A callback returns
  * the request's status; the library then completes the request with it and with
  * *IoRequest.Information. STATUS_PENDING: the driver completes it later through
  * SmartcardCompleteRequest, and until then the library answers STATUS_DEVICE_BUSY.
@@ -226,9 +227,18 @@ typedef struct _T1_DATA {
     ULONG State;
     UCHAR Wtx;        /* multiplier of BWT for the next block; 0: none */
     PUCHAR ReplyData; /* where the answer is put together */
-    BOOLEAN WaitForReply;
+    BOOLEAN WaitForReply; /* our last I-block is out and not acknowledged */
     UCHAR InfBytesSent;
-    UCHAR Pad[62];
+    /* This port. */
+    UCHAR LastPcb;         /* of the block sent last */
+    UCHAR LastInf;         /* its INF, if it was an S-block with one */
+    BOOLEAN Executable;    /* the card may have the whole command */
+    BOOLEAN Heard;         /* anything at all has come from the card */
+    BOOLEAN Restart;       /* begin the command again after RESYNCH */
+    BOOLEAN OutOfStep;     /* the next command begins with RESYNCH */
+    BOOLEAN Aborted;       /* the card has asked for ABORT */
+    USHORT SBlockCount;    /* S-block requests of the card in this command */
+    UCHAR Pad[32];
 } T1_DATA, *PT1_DATA;
 
 typedef struct _T1_BLOCK_FRAME {

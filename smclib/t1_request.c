@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* t1_request.c - SmartcardT1Request and SmartcardT1Reply: the T=1 engine (t1.c) between
+ * the caller's buffer and the driver's. */
+#include "smclib.h"
+#include "smclib/t1.h"
+
+static struct smc_t1_link link_of(PSMARTCARD_EXTENSION ext)
+{
+    ULONG ifsd = ext->ReaderCapabilities.MaxIFSD;
+    struct smc_t1_link link = {
+        .t1 = &ext->T1,
+        .edc = ext->CardCapabilities.T1.EDC,
+        .ifsc_initial = ext->CardCapabilities.T1.IFSC,
+        .ifsd_wanted = (UCHAR)(ifsd > T1_IFSD ? T1_IFSD : ifsd),
+    };
+
+    if (link.ifsc_initial < 1 || link.ifsc_initial > SCARD_T1_MAX_IFS)
+        link.ifsc_initial = T1_IFSD_DEFAULT;
+    /* No request: suppressed, or a reader that claims less than every card may send. */
+    if (ext->OsData->SuppressT1IfsRequest || link.ifsd_wanted < T1_IFSD_DEFAULT)
+        link.ifsd_wanted = T1_IFSD_DEFAULT;
+    return link;
+}
+
+void smc_t1_reset_extension(PSMARTCARD_EXTENSION ext)
+{
+    struct smc_t1_link link = link_of(ext);
+
+    smc_t1_reset(&link);
+}
+
+/* Length of the SCARD_IO_REQUEST in front; 0 when the request is malformed. */
+static ULONG pci_len(PSMARTCARD_EXTENSION ext)
+{
+    SCARD_IO_REQUEST pci;
+
+    if (ext->IoRequest.RequestBufferLength < sizeof pci)
+        return 0;
+    memcpy(&pci, ext->IoRequest.RequestBuffer, sizeof pci);
+    if (pci.cbPciLength < sizeof pci ||
+        pci.cbPciLength > ext->IoRequest.RequestBufferLength)
+        return 0;
+    return pci.cbPciLength;
+}
+
+NTSTATUS SmartcardT1Request(PSMARTCARD_EXTENSION SmartcardExtension)
+{
+    PSMARTCARD_EXTENSION ext = SmartcardExtension;
+    PSMARTCARD_REQUEST request = &ext->SmartcardRequest;
+    struct smc_t1_link link = link_of(ext);
+    ULONG header = pci_len(ext);
+    size_t len;
+    NTSTATUS status;
+
+    if (header == 0)
+        return STATUS_INVALID_PARAMETER;
+    if (ext->IoRequest.ReplyBufferLength < header)
+        return STATUS_BUFFER_TOO_SMALL;
+    if (request->BufferLength > request->BufferSize)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    smc_t1_begin(&link, ext->IoRequest.RequestBufferLength - header);
+    /* The answer goes where the command was: by the time the first part of it comes,
+     * the command is never needed again (t1.c). */
+    ext->T1.ReplyData = ext->IoRequest.ReplyBuffer + header;
+    status = smc_t1_next(&link, ext->IoRequest.RequestBuffer + header,
+                         request->Buffer + request->BufferLength,
+                         request->BufferSize - request->BufferLength, &len);
+    if (NT_SUCCESS(status))
+        request->BufferLength += (ULONG)len;
+    return status;
+}
+
+NTSTATUS SmartcardT1Reply(PSMARTCARD_EXTENSION SmartcardExtension)
+{
+    PSMARTCARD_EXTENSION ext = SmartcardExtension;
+    struct smc_t1_link link = link_of(ext);
+    ULONG header = pci_len(ext);
+    NTSTATUS status;
+
+    if (header == 0 || ext->IoRequest.ReplyBufferLength < header)
+        return STATUS_INVALID_PARAMETER;
+    status =
+        smc_t1_take(&link, ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferLength,
+                    ext->T1.ReplyData, ext->IoRequest.ReplyBufferLength - header);
+    if (status == STATUS_SUCCESS)
+        *ext->IoRequest.Information = header + ext->T1.BytesReceived;
+    return status;
+}
