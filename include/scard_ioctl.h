@@ -78,10 +78,10 @@ struct scard_connect {
     uint32_t share;     /* SCARD_SHARE_MODE_* */
     uint32_t protocols; /* SCARD_PROTOCOL_* mask */
     uint32_t timeout_ms;
-    int32_t status;   /* out */
-    uint32_t protocol; /* out */
-    uint32_t resets;   /* out: how often the card has lost its state */
-    uint32_t atr_len;  /* out */
+    int32_t status;              /* out */
+    uint32_t protocol;           /* out */
+    uint32_t resets;             /* out: how often the card has lost its state */
+    uint32_t atr_len;            /* out */
     uint8_t atr[SCARD_ATR_ROOM]; /* out */
     uint32_t reserved[2];
 };
@@ -98,7 +98,7 @@ struct scard_disconnect {
 struct scard_begin {
     uint32_t size, version;
     uint32_t timeout_ms;
-    int32_t status; /* out */
+    int32_t status;              /* out */
     char label[SCARD_LABEL_MAX]; /* shown in `owner` */
     uint32_t reserved[2];
 };
@@ -123,8 +123,8 @@ struct scard_reply_size {
 struct scard_info {
     uint32_t size, version;
     int32_t status;
-    uint32_t state;    /* SCARD_UNKNOWN ... */
-    uint32_t counter;  /* changes of presence */
+    uint32_t state;   /* SCARD_UNKNOWN ... */
+    uint32_t counter; /* changes of presence */
     uint32_t resets;
     uint32_t protocol; /* selected */
     uint32_t share;    /* of this handle, 0 without CONNECT */
@@ -132,9 +132,9 @@ struct scard_info {
     uint32_t owner_pid, owner_uid; /* of the transaction; 0xFFFFFFFF without */
     uint32_t waiting;
     char owner_label[SCARD_LABEL_MAX];
-    int32_t last_status;    /* NTSTATUS of the last driver callback */
-    uint32_t apdu_max;      /* longest command, bytes */
-    uint32_t reply_max;     /* longest answer, bytes */
+    int32_t last_status; /* NTSTATUS of the last driver callback */
+    uint32_t apdu_max;   /* longest command, bytes */
+    uint32_t reply_max;  /* longest answer, bytes */
     uint32_t atr_len;
     uint8_t atr[SCARD_ATR_ROOM];
     uint32_t reserved[4];
@@ -153,7 +153,7 @@ struct scard_info {
 #define SCARD_APDU_MAX  65544 /* header 4, Lc 3, data 65 535, Le 2 */
 #define SCARD_REPLY_MAX 65538 /* data 65 536, SW1 SW2 */
 
-#define SCARD_ASSERT_SIZE(type, bytes) \
+#define SCARD_ASSERT_SIZE(type, bytes)                                                   \
     typedef char scard_assert_##type[sizeof(struct type) == (bytes) ? 1 : -1]
 SCARD_ASSERT_SIZE(scard_call, 32);
 SCARD_ASSERT_SIZE(scard_connect, 80);

@@ -24,10 +24,10 @@ extern "C" {
 #define SMCLIB_VERSION          0x150
 #define SMCLIB_VERSION_REQUIRED 0x100
 
-#define MIN_BUFFER_SIZE   288
-#define MAXIMUM_ATR_CODES 4
+#define MIN_BUFFER_SIZE    288
+#define MAXIMUM_ATR_CODES  4
 #define MAXIMUM_ATR_LENGTH SCARD_ATR_LENGTH
-#define ATR_BUFFER_SIZE   64
+#define ATR_BUFFER_SIZE    64
 
 /* ---- ReaderFunction indices ------------------------------------------------------ */
 
@@ -147,11 +147,12 @@ typedef struct _SCARD_CARD_CAPABILITIES {
     } HistoricalChars;
     const CLOCK_RATE_CONVERSION *ClockRateConversion; /* 16 entries, by Fl */
     const BIT_RATE_ADJUSTMENT *BitRateAdjustment;     /* 16 entries, by Dl */
-    UCHAR Fl, Dl; /* TA1 */
-    UCHAR II;     /* TB1: maximum programming current */
-    UCHAR P;      /* programming voltage, 0.1 V */
-    UCHAR N;      /* TC1: extra guard time, etu; 255 special */
-    ULONG GT;     /* guard time */
+    UCHAR Fl;                                         /* TA1 */
+    UCHAR Dl;
+    UCHAR II; /* TB1: maximum programming current */
+    UCHAR P;  /* programming voltage, 0.1 V */
+    UCHAR N;  /* TC1: extra guard time, etu; 255 special */
+    ULONG GT; /* guard time */
     struct {
         ULONG Supported;
         ULONG Selected;
@@ -225,19 +226,19 @@ typedef struct _T1_DATA {
     UCHAR RSN; /* number of the I-block expected from the card: 0 or 1 */
     UCHAR SSN; /* number of the I-block to send: 0 or 1 */
     ULONG State;
-    UCHAR Wtx;        /* multiplier of BWT for the next block; 0: none */
-    PUCHAR ReplyData; /* where the answer is put together */
+    UCHAR Wtx;            /* multiplier of BWT for the next block; 0: none */
+    PUCHAR ReplyData;     /* where the answer is put together */
     BOOLEAN WaitForReply; /* our last I-block is out and not acknowledged */
     UCHAR InfBytesSent;
     /* This port. */
-    UCHAR LastPcb;         /* of the block sent last */
-    UCHAR LastInf;         /* its INF, if it was an S-block with one */
-    BOOLEAN Executable;    /* the card may have the whole command */
-    BOOLEAN Heard;         /* anything at all has come from the card */
-    BOOLEAN Restart;       /* begin the command again after RESYNCH */
-    BOOLEAN OutOfStep;     /* the next command begins with RESYNCH */
-    BOOLEAN Aborted;       /* the card has asked for ABORT */
-    USHORT SBlockCount;    /* S-block requests of the card in this command */
+    UCHAR LastPcb;      /* of the block sent last */
+    UCHAR LastInf;      /* its INF, if it was an S-block with one */
+    BOOLEAN Executable; /* the card may have the whole command */
+    BOOLEAN Heard;      /* anything at all has come from the card */
+    BOOLEAN Restart;    /* begin the command again after RESYNCH */
+    BOOLEAN OutOfStep;  /* the next command begins with RESYNCH */
+    BOOLEAN Aborted;    /* the card has asked for ABORT */
+    USHORT SBlockCount; /* S-block requests of the card in this command */
     UCHAR Pad[32];
 } T1_DATA, *PT1_DATA;
 

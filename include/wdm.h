@@ -81,7 +81,7 @@ typedef struct _LIST_ENTRY {
     struct _LIST_ENTRY *Blink;
 } LIST_ENTRY, *PLIST_ENTRY;
 
-#define CONTAINING_RECORD(address, type, field) \
+#define CONTAINING_RECORD(address, type, field)                                          \
     ((type *)(void *)((char *)(address)-offsetof(type, field)))
 
 static inline void InitializeListHead(PLIST_ENTRY head)
@@ -133,7 +133,7 @@ static inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY head)
 
 /* ---- status values (MS-ERREF) ---------------------------------------------------- */
 
-/* Success and information are >= 0; warnings (0x8...) and errors (0xC...) are failures. */
+/* Success and information are >= 0; warnings (0x8...) and errors (0xC...) fail. */
 #define NT_SUCCESS(status) ((NTSTATUS)(status) >= 0)
 
 #define STATUS_SUCCESS                  ((NTSTATUS)0x00000000)
@@ -173,13 +173,14 @@ static inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY head)
 #define FILE_DEVICE_SMARTCARD 0x00000031
 #define METHOD_BUFFERED       0
 #define FILE_ANY_ACCESS       0
-#define CTL_CODE(type, function, method, access) \
-    (((ULONG)(type) << 16) | ((ULONG)(access) << 14) | ((ULONG)(function) << 2) | (method))
+#define CTL_CODE(type, function, method, access)                                         \
+    (((ULONG)(type) << 16) | ((ULONG)(access) << 14) | ((ULONG)(function) << 2) |        \
+     (method))
 
 /* ---- kernel objects -------------------------------------------------------------- */
 
-#define PASSIVE_LEVEL  0
-#define DISPATCH_LEVEL 2
+#define PASSIVE_LEVEL      0
+#define DISPATCH_LEVEL     2
 #define KeGetCurrentIrql() ((KIRQL)PASSIVE_LEVEL)
 
 /* A leaf lock, held for a few instructions. */
@@ -238,9 +239,9 @@ NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason,
 NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
                                 PLARGE_INTEGER Interval);
 
-#define InterlockedIncrement(p)       __atomic_add_fetch((p), 1, __ATOMIC_SEQ_CST)
-#define InterlockedDecrement(p)       __atomic_sub_fetch((p), 1, __ATOMIC_SEQ_CST)
-#define InterlockedExchange(p, v)     __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define InterlockedIncrement(p)          __atomic_add_fetch((p), 1, __ATOMIC_SEQ_CST)
+#define InterlockedDecrement(p)          __atomic_sub_fetch((p), 1, __ATOMIC_SEQ_CST)
+#define InterlockedExchange(p, v)        __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define InterlockedExchangePointer(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 
 #define RtlCopyMemory(to, from, n)  memcpy((to), (from), (n))
@@ -256,8 +257,8 @@ typedef enum _POOL_TYPE { NonPagedPool, PagedPool } POOL_TYPE;
 PVOID ExAllocatePool(POOL_TYPE PoolType, SIZE_T NumberOfBytes);
 VOID ExFreePool(PVOID Memory);
 
-#define PAGED_CODE()                  ((void)0)
-#define UNREFERENCED_PARAMETER(p)     ((void)(p))
+#define PAGED_CODE()              ((void)0)
+#define UNREFERENCED_PARAMETER(p) ((void)(p))
 
 /* ---- objects of the I/O manager -------------------------------------------------- */
 
@@ -318,7 +319,10 @@ typedef enum _DEVICE_POWER_STATE {
     PowerDeviceD3
 } DEVICE_POWER_STATE;
 
-typedef enum _POWER_STATE_TYPE { SystemPowerState = 0, DevicePowerState } POWER_STATE_TYPE;
+typedef enum _POWER_STATE_TYPE {
+    SystemPowerState = 0,
+    DevicePowerState
+} POWER_STATE_TYPE;
 
 typedef union _POWER_STATE {
     SYSTEM_POWER_STATE SystemState;
