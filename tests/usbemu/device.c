@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* device.c - the readers there are: options, plug and unplug. */
+#include "usbemu.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+pthread_mutex_t emu_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct emu_device *devices[EMU_DEVICES_MAX];
+static unsigned device_count;
+static unsigned next_address = 2; /* 1 is a root hub's */
+
+/* A TPDU reader's card knows T=0 alone unless told otherwise. */
+static const char atr_tpdu[] = "3b0454455354";
+
+void *emu_alloc(size_t size)
+{
+    void *p = calloc(1, size ? size : 1);
+
+    if (!p)
+        abort();
+    return p;
+}
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+int emu_unhex(const char *hex, uint8_t *out, size_t room)
+{
+    size_t len = strlen(hex);
+
+    if (len % 2 || len / 2 > room)
+        return -1;
+    for (size_t i = 0; i < len / 2; i++) {
+        int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return -1;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return (int)(len / 2);
+}
+
+bool emu_set_atr(struct emu_device *device, unsigned index, const char *hex)
+{
+    static const uint8_t params_t0[7] = {0x11, 0x00, 0x00, 0x0a};
+    static const uint8_t params_t1[7] = {0x11, 0x10, 0x00, 0x4d, 0x00, 0xfe};
+    struct emu_slot *slot = &device->slots[index];
+    uint8_t atr[CCID_VIRTUAL_ATR_MAX];
+    int len;
+
+    if ((!hex || !*hex) && device->level == EMU_TPDU)
+        hex = atr_tpdu;
+    len = emu_unhex(hex ? hex : "", atr, sizeof atr);
+    if (len < 0 || !ccid_virtual_card_init(&slot->card, atr, (size_t)len))
+        return false;
+    slot->protocol = ccid_virtual_card_protocols(&slot->card) & 1 ? 0 : 1;
+    memcpy(slot->params, slot->protocol ? params_t1 : params_t0, sizeof slot->params);
+    return true;
+}
+
+struct emu_device *emu_device(unsigned *i)
+{
+    while (*i < device_count) {
+        struct emu_device *device = devices[(*i)++];
+
+        if (!device->gone)
+            return device;
+    }
+    return NULL;
+}
+
+struct emu_device *emu_find(const char *name)
+{
+    struct emu_device *device;
+
+    for (unsigned i = 0; (device = emu_device(&i));)
+        if (!strcmp(device->name, name))
+            return device;
+    return NULL;
+}
+
+struct emu_device *emu_find_address(unsigned bus, unsigned address)
+{
+    struct emu_device *device;
+
+    for (unsigned i = 0; (device = emu_device(&i));)
+        if (device->bus == bus && device->address == address)
+            return device;
+    return NULL;
+}
+
+/* ---- options --------------------------------------------------------------------- */
+
+struct options {
+    unsigned cards; /* the first slots that hold a card */
+    char atr[2 * CCID_VIRTUAL_ATR_MAX + 1];
+};
+
+static bool number(const char *s, int base, unsigned long max, unsigned long *out)
+{
+    char *end;
+
+    *out = strtoul(s, &end, base);
+    return *s && !*end && *out <= max;
+}
+
+static bool text(struct emu_string *out, const char *s, bool hex)
+{
+    int n = hex ? emu_unhex(s, out->bytes, EMU_STRING_MAX) : (int)strlen(s);
+
+    if (n < 0 || n > EMU_STRING_MAX)
+        return false;
+    if (!hex)
+        memcpy(out->bytes, s, (size_t)n);
+    out->bytes[n] = 0;
+    out->len = (size_t)n;
+    return true;
+}
+
+static bool level(struct emu_device *device, const char *value)
+{
+    static const char *const names[] = {[EMU_CHARACTER] = "char",
+                                        [EMU_TPDU] = "tpdu",
+                                        [EMU_SHORT_APDU] = "short",
+                                        [EMU_EXTENDED_APDU] = "ext"};
+
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            device->level = (enum emu_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool option(struct emu_device *device, struct options *o, const char *key,
+                   const char *value)
+{
+    unsigned long n = 0;
+    bool ok;
+
+    if (!strcmp(key, "level"))
+        return level(device, value);
+    if (!strcmp(key, "product") || !strcmp(key, "producthex"))
+        return text(&device->product, value, key[7] != 0);
+    if (!strcmp(key, "serial") || !strcmp(key, "serialhex"))
+        return text(&device->serial, value, key[6] != 0);
+    if (!strcmp(key, "atr")) {
+        snprintf(o->atr, sizeof o->atr, "%s", value);
+        return strlen(value) < sizeof o->atr;
+    }
+    if (!strcmp(key, "vid")) {
+        ok = number(value, 16, 0xffff, &n);
+        device->vid = (unsigned)n;
+    } else if (!strcmp(key, "pid")) {
+        ok = number(value, 16, 0xffff, &n);
+        device->pid = (unsigned)n;
+    } else if (!strcmp(key, "slots")) {
+        ok = number(value, 10, EMU_SLOTS_MAX, &n) && n > 0;
+        device->slot_count = (unsigned)n;
+    } else if (!strcmp(key, "card")) {
+        ok = number(value, 10, EMU_SLOTS_MAX, &n);
+        o->cards = (unsigned)n;
+    } else if (!strcmp(key, "maxmsg")) {
+        ok = number(value, 10, EMU_MESSAGE_MAX, &n) && n >= 20;
+        device->max_message = (uint32_t)n;
+    } else if (!strcmp(key, "latency")) {
+        ok = number(value, 10, 60000000, &n);
+        device->latency_us = (uint32_t)n;
+    } else if (!strcmp(key, "hs")) {
+        ok = number(value, 10, 1, &n);
+        device->high_speed = n;
+    } else if (!strcmp(key, "intr")) {
+        ok = number(value, 10, 1, &n);
+        device->interrupt_endpoint = n;
+    } else {
+        ok = false;
+    }
+    return ok;
+}
+
+static bool parse(struct emu_device *device, struct options *o, const char *text_in)
+{
+    char *copy = strdup(text_in), *save = NULL;
+    bool ok = copy != NULL;
+
+    for (char *t = ok ? strtok_r(copy, ",", &save) : NULL; t && ok;
+         t = strtok_r(NULL, ",", &save)) {
+        char *value = strchr(t, '=');
+
+        if (value)
+            *value++ = 0;
+        ok = value && option(device, o, t, value);
+    }
+    free(copy);
+    return ok;
+}
+
+static void discard(struct emu_device *device)
+{
+    for (unsigned i = 0; device->slots && i < device->slot_count; i++)
+        emu_slot_clear(&device->slots[i]);
+    free(device->slots);
+    free(device->out);
+    device->slots = NULL;
+    device->out = NULL;
+    device->slot_count = 0;
+}
+
+/* The first slots get their cards; false: the ATR is none. */
+static bool furnish(struct emu_device *device, const struct options *o)
+{
+    if (!device->max_message)
+        device->max_message = device->level == EMU_EXTENDED_APDU ? EMU_MESSAGE_MAX : 271;
+    device->out = emu_alloc(EMU_MESSAGE_MAX);
+    device->slots = emu_alloc(device->slot_count * sizeof *device->slots);
+    for (unsigned i = 0; i < device->slot_count; i++) {
+        if (!emu_set_atr(device, i, o->atr))
+            return false;
+        device->slots[i].present = device->slots[i].changed = i < o->cards;
+    }
+    return true;
+}
+
+struct emu_device *emu_plug(const char *name, const char *options, const char **error)
+{
+    struct options o = {0};
+    struct emu_device *device;
+    unsigned bus;
+
+    *error = "the name is not BUS-PORT";
+    if (sscanf(name, "%3u-", &bus) != 1 || strlen(name) >= sizeof device->name ||
+        name[strspn(name, "0123456789-.")])
+        return NULL;
+    *error = "exists";
+    if (emu_find(name))
+        return NULL;
+    *error = "too many readers";
+    if (device_count == EMU_DEVICES_MAX)
+        return NULL;
+
+    device = emu_alloc(sizeof *device);
+    snprintf(device->name, sizeof device->name, "%s", name);
+    device->bus = bus;
+    device->address = next_address;
+    device->level = EMU_EXTENDED_APDU;
+    device->slot_count = 1;
+    device->vid = 0x04e6; /* known to libccid, without its work-arounds */
+    device->pid = 0x581c;
+    device->high_speed = device->interrupt_endpoint = true;
+    device->serial.len = (size_t)snprintf((char *)device->serial.bytes,
+                                          sizeof device->serial.bytes, "EMU%s", name);
+    device->product.len =
+        (size_t)snprintf((char *)device->product.bytes, sizeof device->product.bytes,
+                         "CCID Reader %s", name);
+    *error = "bad option";
+    if (!parse(device, &o, options ? options : "") || !furnish(device, &o)) {
+        discard(device);
+        free(device);
+        return NULL;
+    }
+    emu_build_descriptors(device);
+    device->interrupt_pending = device->interrupt_endpoint;
+    next_address++;
+    devices[device_count++] = device;
+    return device;
+}
+
+void emu_unplug(struct emu_device *device)
+{
+    device->gone = true;
+    emu_end_urbs(device);
+    emu_handles_hang_up(device);
+    emu_forget(device, EMU_SLOTS_MAX);
+    discard(device);
+}
+
+static void start(void)
+{
+    const char *list = getenv("USBEMU_DEVICES"), *path = getenv("USBEMU_CTL");
+    char *copy = strdup(list ? list : ""), *save = NULL;
+    const char *error;
+
+    pthread_mutex_lock(&emu_lock);
+    for (char *t = strtok_r(copy, ";", &save); t; t = strtok_r(NULL, ";", &save)) {
+        char *options = strchr(t, ':');
+
+        if (options)
+            *options++ = 0;
+        if (!emu_plug(t, options, &error))
+            fprintf(stderr, "usbemu: %s: %s\n", t, error);
+    }
+    pthread_mutex_unlock(&emu_lock);
+    free(copy);
+    if (path && *path)
+        emu_control_listen(path);
+}
+
+void emu_start(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, start);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * usbemu.h - software USB CCID readers below an unmodified libusb-1.0.
+ *
+ * THEORY STATEMENT
+ *
+ * The module is preloaded (LD_PRELOAD) into a program that uses libusb with its udev
+ * backend. It answers the libudev calls (libudev.c), the opening of usbfs nodes and sysfs
+ * attributes (libc.c, usbfs.c) and the usbfs ioctls (usbfs.c, urb.c). Everything that is
+ * not a device of ours goes to the C library untouched. The readers live in the process:
+ * each process has its own, and they vanish with it.
+ *
+ * A usbfs handle is the write end of a pipe that holds one byte while no URB can be
+ * reaped: the kernel's own poll and epoll then report POLLOUT exactly when one can, and
+ * POLLERR once the read end is closed by an unplug, as real usbfs does. poll is not
+ * interposed. Nothing wakes up without a reason: the clock thread (urb.c) exists only
+ * once an answer was delayed and sleeps until one is due; the control thread sleeps in
+ * accept.
+ *
+ * A device computes its answers inside SUBMITURB (ccid.c), so with latency 0 it costs
+ * nothing but the caller's own work. Answers wait in a queue ordered by the time they are
+ * due; URBs wait in one list per endpoint; urb.c brings them together.
+ *
+ * One lock, emu_lock, guards everything but the card's pure functions. It is never held
+ * while something of the program under test runs. A function whose name does not say
+ * otherwise expects it to be held.
+ *
+ * An unplugged device stays allocated (its queues do not): handles and udev objects of
+ * the program may point at it for as long as they like. EMU_DEVICES_MAX bounds that.
+ *
+ * Not done: isochronous transfers, streams, several configurations or interfaces, sharing
+ * between processes, static programs, the timing of a real bus beyond `latency`.
+ */
+#ifndef USBEMU_H
+#define USBEMU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/usbdevice_fs.h>
+
+#include "tpdu.h"
+
+#define EMU_EXPORT __attribute__((visibility("default")))
+
+#define EMU_DEVICES_MAX 4096
+#define EMU_SLOTS_MAX   16
+#define EMU_MESSAGE_MAX                                                                  \
+    65556 /* CCID header 10 and an extended APDU, rounded as readers do */
+#define EMU_STRING_MAX 126 /* characters in a USB string descriptor */
+
+#define EMU_EP_OUT       0x02
+#define EMU_EP_IN        0x81
+#define EMU_EP_INTERRUPT 0x83
+
+enum emu_level { EMU_CHARACTER, EMU_TPDU, EMU_SHORT_APDU, EMU_EXTENDED_APDU };
+
+/* Bytes that the device will give on bulk-IN. */
+struct emu_answer {
+    struct emu_answer *next;
+    int64_t due_ns; /* CLOCK_MONOTONIC; 0: now */
+    unsigned slot;
+    size_t len, pos;
+    uint8_t bytes[];
+};
+
+/* A URB submitted and not yet reaped. */
+struct emu_urb {
+    struct emu_urb *next;
+    struct usbdevfs_urb *urb; /* the program's */
+    struct emu_handle *handle;
+};
+
+struct emu_urb_list {
+    struct emu_urb *first;
+};
+
+struct emu_slot {
+    bool present, powered, changed;
+    uint8_t protocol; /* 0 or 1 */
+    uint8_t params[7];
+    int64_t busy_until_ns;
+    /* An abort needs the control request and the bulk message of one number. */
+    bool abort_control, abort_bulk;
+    uint8_t abort_seq;
+    struct ccid_virtual_card card;
+    struct emu_t0 t0;
+    struct emu_t1 t1;
+    uint8_t *command; /* extended APDU level: the command being collected */
+    size_t command_len;
+    uint8_t *reply; /* and the reply being handed out */
+    size_t reply_len, reply_pos;
+};
+
+/* How many of the next messages or transfers go wrong, and how. */
+struct emu_faults {
+    unsigned stall, drop, time_extension, short_answer, bad_sequence;
+    bool mute;
+};
+
+struct emu_string {
+    size_t len; /* bytes; each becomes one UTF-16 unit */
+    uint8_t bytes[EMU_STRING_MAX + 1];
+};
+
+struct emu_device {
+    char name[32]; /* "1-1" */
+    unsigned bus, address;
+    bool gone;
+    enum emu_level level;
+    bool high_speed, interrupt_endpoint;
+    unsigned vid, pid;
+    uint32_t max_message;
+    struct emu_string serial, product;
+    uint32_t latency_us;
+    struct emu_faults faults;
+    uint8_t descriptors[128]; /* device, then configuration */
+    size_t descriptors_len;
+
+    unsigned slot_count;
+    struct emu_slot *slots; /* NULL once gone */
+
+    uint8_t *out; /* a command that came in several transfers */
+    size_t out_len;
+    struct emu_answer *answers;        /* by due_ns */
+    struct emu_urb_list in, interrupt; /* waiting URBs */
+    bool interrupt_pending;
+    bool halted_in, halted_out, halted_interrupt;
+    struct emu_handle *claimed_by;
+    unsigned long messages;
+};
+
+/* An open usbfs node. */
+struct emu_handle {
+    struct emu_device *device;
+    int fd;      /* write end of the pipe: the program's */
+    int read_fd; /* read end; -1 after an unplug */
+    bool full;   /* the pipe holds its byte: nothing to reap */
+    size_t position;
+    struct emu_urb *done, **done_tail;
+};
+
+extern pthread_mutex_t emu_lock;
+
+/* device.c: the readers there are. */
+void emu_start(void); /* not held; once: plugs USBEMU_DEVICES, listens on USBEMU_CTL */
+/* NULL and *error says why. */
+struct emu_device *emu_plug(const char *name, const char *options, const char **error);
+void emu_unplug(struct emu_device *device);
+struct emu_device *emu_find(const char *name);
+struct emu_device *emu_find_address(unsigned bus, unsigned address);
+/* Every device that is there, for (i = 0; (d = emu_device(&i));). */
+struct emu_device *emu_device(unsigned *i);
+/* false: not an ATR (hexadecimal, 2 to 33 bytes). NULL or "": the reader's default. */
+bool emu_set_atr(struct emu_device *device, unsigned slot, const char *hex);
+/* Returns how many bytes, at most room; -1 for anything but pairs of hex digits. */
+int emu_unhex(const char *hex, uint8_t *out, size_t room);
+
+/* descriptors.c: what the device says of itself. */
+void emu_build_descriptors(struct emu_device *device);
+/* Control endpoint; data has len bytes. Returns bytes moved or -errno. */
+int emu_control(struct emu_device *device, const uint8_t setup[8], uint8_t *data,
+                size_t len);
+/* A sysfs attribute, malloc'ed and terminated; NULL: none of that name. */
+char *emu_attribute(struct emu_device *device, bool interface, const char *name,
+                    size_t *len);
+
+/* ccid.c and slot.c: the reader behind the endpoints. */
+void emu_bulk_out(struct emu_device *device, const uint8_t *data, size_t len);
+void emu_abort_control(struct emu_device *device, unsigned slot, uint8_t seq);
+void emu_set_card(struct emu_device *device, unsigned slot, bool present);
+void emu_reset(struct emu_device *device);
+size_t emu_slot_change(const struct emu_device *device,
+                       uint8_t message[1 + EMU_SLOTS_MAX / 4]);
+/* Forgets everything of the exchange; the slot is idle then. */
+void emu_slot_clear(struct emu_slot *slot);
+
+/* urb.c: queues, completion, time. */
+int64_t emu_now_ns(void);
+void emu_queue(struct emu_device *device, unsigned slot, const uint8_t *bytes, size_t len,
+               int64_t delay_us);
+/* Forgets what the slot has not said yet; EMU_SLOTS_MAX: all slots. */
+void emu_forget(struct emu_device *device, unsigned slot);
+void emu_notify(struct emu_device *device); /* NotifySlotChange is due */
+int emu_submit(struct emu_handle *handle, struct usbdevfs_urb *urb);
+int emu_discard(struct emu_handle *handle, struct usbdevfs_urb *urb);
+struct usbdevfs_urb *emu_reap(struct emu_handle *handle); /* NULL: nothing done */
+void emu_end_urbs(struct emu_device *device);             /* the device is unplugged */
+void emu_drop_urbs(struct emu_handle *handle);            /* the handle is closed */
+extern pthread_cond_t emu_reapable;
+extern int64_t emu_last_interrupt_ns; /* when an interrupt URB was last completed */
+
+/* usbfs.c: handles. emu_handle_* take the lock themselves. */
+int emu_handle_open(unsigned bus, unsigned address);
+bool emu_handle_is(int fd); /* cheap, for every call of the program */
+void emu_handle_close(int fd);
+int emu_handle_ioctl(int fd, unsigned long request, void *arg); /* -errno */
+ptrdiff_t emu_handle_read(int fd, void *buffer, size_t len, int64_t offset);
+int64_t emu_handle_seek(int fd, int64_t offset, int whence);
+void emu_handles_hang_up(struct emu_device *device); /* POLLERR; the lock is held */
+
+/* libc.c: the C library's own close. */
+int emu_libc_close(int fd);
+
+/* libudev.c */
+void emu_announce(struct emu_device *device, bool arrived);
+
+/* control.c */
+void emu_control_listen(const char *path);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* usbfs.c - open nodes of /dev/bus/usb and their ioctls (linux/usbdevice_fs.h). */
+#include "usbemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define FD_MAX 65536
+
+/* Written under the lock; read without it to tell quickly that a descriptor is not ours.
+ */
+static struct emu_handle *_Atomic handles[FD_MAX];
+
+bool emu_handle_is(int fd)
+{
+    return fd >= 0 && fd < FD_MAX &&
+           atomic_load_explicit(&handles[fd], memory_order_relaxed);
+}
+
+/* The lock is held. */
+static struct emu_handle *handle_of(int fd)
+{
+    return atomic_load(&handles[fd]);
+}
+
+int emu_handle_open(unsigned bus, unsigned address)
+{
+    struct emu_device *device;
+    struct emu_handle *handle;
+    int ends[2], fd = -ENODEV;
+    const char full = 0;
+
+    pthread_mutex_lock(&emu_lock);
+    device = emu_find_address(bus, address);
+    if (device && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+        if (ends[1] < FD_MAX && fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0) {
+            handle = emu_alloc(sizeof *handle);
+            handle->device = device;
+            handle->fd = fd = ends[1];
+            handle->read_fd = ends[0];
+            handle->done_tail = &handle->done;
+            /* one byte fills it: a pipe of one page has a single buffer */
+            handle->full = write(fd, &full, 1) == 1;
+            atomic_store(&handles[fd], handle);
+        } else {
+            emu_libc_close(ends[0]);
+            emu_libc_close(ends[1]);
+            fd = -EMFILE;
+        }
+    } else if (device) {
+        fd = -errno;
+    }
+    pthread_mutex_unlock(&emu_lock);
+    return fd;
+}
+
+void emu_handle_close(int fd)
+{
+    struct emu_handle *handle;
+
+    pthread_mutex_lock(&emu_lock);
+    handle = handle_of(fd);
+    if (handle) {
+        atomic_store(&handles[fd], NULL);
+        emu_drop_urbs(handle);
+        if (handle->read_fd >= 0)
+            emu_libc_close(handle->read_fd);
+        if (handle->device->claimed_by == handle)
+            handle->device->claimed_by = NULL;
+        free(handle);
+        pthread_cond_broadcast(&emu_reapable); /* a REAPURB on it ends */
+    }
+    pthread_mutex_unlock(&emu_lock);
+}
+
+void emu_handles_hang_up(struct emu_device *device)
+{
+    for (int fd = 0; fd < FD_MAX; fd++) {
+        struct emu_handle *handle = handle_of(fd);
+
+        if (!handle || handle->device != device || handle->read_fd < 0)
+            continue;
+        emu_libc_close(handle->read_fd);
+        handle->read_fd = -1;
+    }
+}
+
+/* ---- descriptors by read --------------------------------------------------------- */
+
+/* offset -1: at the handle's own position, which moves. */
+ptrdiff_t emu_handle_read(int fd, void *buffer, size_t len, int64_t offset)
+{
+    struct emu_handle *handle;
+    size_t at, n = 0;
+
+    pthread_mutex_lock(&emu_lock);
+    handle = handle_of(fd);
+    if (!handle) {
+        pthread_mutex_unlock(&emu_lock);
+        return -EBADF;
+    }
+    at = offset < 0 ? handle->position : (size_t)offset;
+    if (at < handle->device->descriptors_len) {
+        n = handle->device->descriptors_len - at;
+        if (n > len)
+            n = len;
+        memcpy(buffer, handle->device->descriptors + at, n);
+    }
+    if (offset < 0)
+        handle->position += n;
+    pthread_mutex_unlock(&emu_lock);
+    return (ptrdiff_t)n;
+}
+
+int64_t emu_handle_seek(int fd, int64_t offset, int whence)
+{
+    struct emu_handle *handle;
+    int64_t result = -EINVAL;
+
+    pthread_mutex_lock(&emu_lock);
+    handle = handle_of(fd);
+    if (!handle)
+        result = -EBADF;
+    else if (whence == SEEK_CUR)
+        offset += (int64_t)handle->position;
+    if (handle && whence != SEEK_END && offset >= 0) {
+        handle->position = (size_t)offset;
+        result = offset;
+    }
+    pthread_mutex_unlock(&emu_lock);
+    return result;
+}
+
+/* ---- ioctls ---------------------------------------------------------------------- */
+
+static int reap(int fd, bool wait, void **out)
+{
+    struct emu_handle *handle;
+    struct usbdevfs_urb *urb;
+
+    while ((handle = handle_of(fd))) {
+        urb = emu_reap(handle);
+        if (urb) {
+            *out = urb;
+            return 0;
+        }
+        if (handle->device->gone)
+            return -ENODEV;
+        if (!wait)
+            return -EAGAIN;
+        pthread_cond_wait(&emu_reapable, &emu_lock);
+    }
+    return -EBADF;
+}
+
+static int claim(struct emu_handle *handle, unsigned interface)
+{
+    struct emu_device *device = handle->device;
+
+    if (interface != 0)
+        return -ENOENT;
+    if (device->claimed_by && device->claimed_by != handle)
+        return -EBUSY;
+    device->claimed_by = handle;
+    return 0;
+}
+
+static int release(struct emu_handle *handle, unsigned interface)
+{
+    if (interface != 0 || handle->device->claimed_by != handle)
+        return -EINVAL;
+    handle->device->claimed_by = NULL;
+    return 0;
+}
+
+static int clear_halt(struct emu_device *device, unsigned endpoint)
+{
+    switch (endpoint) {
+    case EMU_EP_IN:
+        device->halted_in = false;
+        return 0;
+    case EMU_EP_OUT:
+        device->halted_out = false;
+        return 0;
+    case EMU_EP_INTERRUPT:
+        device->halted_interrupt = false;
+        return 0;
+    default:
+        return -ENOENT;
+    }
+}
+
+static int control(struct emu_device *device, const struct usbdevfs_ctrltransfer *c)
+{
+    const uint8_t setup[8] = {c->bRequestType,     c->bRequest,
+                              (uint8_t)c->wValue,  (uint8_t)(c->wValue >> 8),
+                              (uint8_t)c->wIndex,  (uint8_t)(c->wIndex >> 8),
+                              (uint8_t)c->wLength, (uint8_t)(c->wLength >> 8)};
+
+    return emu_control(device, setup, c->data, c->wLength);
+}
+
+static int connect_info(const struct emu_device *device,
+                        struct usbdevfs_connectinfo *info)
+{
+    info->devnum = device->address;
+    info->slow = 0;
+    return 0;
+}
+
+/* On a device that is there. */
+static int serve(struct emu_handle *handle, unsigned long request, void *arg)
+{
+    struct emu_device *device = handle->device;
+
+    switch (request) {
+    case USBDEVFS_GET_CAPABILITIES:
+        *(uint32_t *)arg = USBDEVFS_CAP_ZERO_PACKET | USBDEVFS_CAP_NO_PACKET_SIZE_LIM |
+                           USBDEVFS_CAP_REAP_AFTER_DISCONNECT;
+        return 0;
+    case USBDEVFS_CLAIMINTERFACE:
+    case USBDEVFS_DISCONNECT_CLAIM: /* the interface number is its first member */
+        return claim(handle, *(unsigned *)arg);
+    case USBDEVFS_RELEASEINTERFACE:
+        return release(handle, *(unsigned *)arg);
+    case USBDEVFS_GETDRIVER:
+    case USBDEVFS_IOCTL: /* no kernel driver is bound */
+        return -ENODATA;
+    case USBDEVFS_SETINTERFACE:
+    case USBDEVFS_SETCONFIGURATION:
+        return 0;
+    case USBDEVFS_RESETEP:
+    case USBDEVFS_CLEAR_HALT:
+        return clear_halt(device, *(unsigned *)arg);
+    case USBDEVFS_RESET:
+        emu_reset(device);
+        return 0;
+    case USBDEVFS_GET_SPEED:
+        return device->high_speed ? 3 : 2;
+    case USBDEVFS_CONNECTINFO:
+        return connect_info(device, arg);
+    case USBDEVFS_CONTROL:
+        return control(device, arg);
+    case USBDEVFS_SUBMITURB:
+        return emu_submit(handle, arg);
+    default:
+        return -ENOTTY;
+    }
+}
+
+int emu_handle_ioctl(int fd, unsigned long request, void *arg)
+{
+    struct emu_handle *handle;
+    int result;
+
+    pthread_mutex_lock(&emu_lock);
+    handle = handle_of(fd);
+    if (!handle)
+        result = -EBADF;
+    else if (request == USBDEVFS_REAPURB || request == USBDEVFS_REAPURBNDELAY)
+        result = reap(fd, request == USBDEVFS_REAPURB, arg);
+    else if (request == USBDEVFS_DISCARDURB)
+        result = emu_discard(handle, arg);
+    else
+        result = handle->device->gone ? -ENODEV : serve(handle, request, arg);
+    pthread_mutex_unlock(&emu_lock);
+    return result;
+}
