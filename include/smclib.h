@@ -147,8 +147,8 @@ typedef struct _SCARD_CARD_CAPABILITIES {
     } HistoricalChars;
     const CLOCK_RATE_CONVERSION *ClockRateConversion; /* 16 entries, by Fl */
     const BIT_RATE_ADJUSTMENT *BitRateAdjustment;     /* 16 entries, by Dl */
-    UCHAR Fl;                                         /* TA1 */
-    UCHAR Dl;
+    /* Fl, Dl: TA1. */
+    UCHAR Fl, Dl;
     UCHAR II; /* TB1: maximum programming current */
     UCHAR P;  /* programming voltage, 0.1 V */
     UCHAR N;  /* TC1: extra guard time, etu; 255 special */
