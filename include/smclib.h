@@ -173,7 +173,8 @@ typedef struct _SCARD_CARD_CAPABILITIES {
     BOOLEAN ImplicitParameters; /* TA2 bit 5 */
     UCHAR FirstProtocol;        /* T of TD1 or TA2, 0 without */
     UCHAR ClassAndStop;         /* first TA after T=15, 0 without */
-    UCHAR Reserved[64];
+    BOOLEAN GlobalBytes;        /* T=15 present: guard time follows TA1 */
+    UCHAR Reserved[63];
 } SCARD_CARD_CAPABILITIES, *PSCARD_CARD_CAPABILITIES;
 
 #define T1_CWI_DEFAULT 13
@@ -343,7 +344,9 @@ VOID SmartcardInitializeCardCapabilities(PSMARTCARD_EXTENSION SmartcardExtension
 /*
  * Reads CardCapabilities.ATR (ISO/IEC 7816-3 §8.2) and fills in the rest, the derived
  * times and the state (SCARD_NEGOTIABLE, or SCARD_SPECIFIC with TA2). What it cannot
- * read is offered to RDF_ATR_PARSE. Returns STATUS_SUCCESS or STATUS_UNRECOGNIZED_MEDIA.
+ * read is offered to RDF_ATR_PARSE: where only TA1 is reserved or TCK wrong, with all
+ * values filled in (TA1 as 11h), so that the callback need only agree; otherwise with
+ * the defaults and Protocol.Supported = 0. No lock held. Returns STATUS_SUCCESS or STATUS_UNRECOGNIZED_MEDIA.
  */
 NTSTATUS SmartcardUpdateCardCapabilities(PSMARTCARD_EXTENSION SmartcardExtension);
 

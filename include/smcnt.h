@@ -52,9 +52,9 @@ typedef struct _OS_DEP_DATA {
     ULONG EtuNs;
 } OS_DEP_DATA, *POS_DEP_DATA;
 
-#define AccessUnsafeData(irql) \
+#define AccessUnsafeData(irql)                                                           \
     KeAcquireSpinLock(&SmartcardExtension->OsData->SpinLock, (irql))
-#define EndAccessUnsafeData(irql) \
+#define EndAccessUnsafeData(irql)                                                        \
     KeReleaseSpinLock(&SmartcardExtension->OsData->SpinLock, (irql))
 
 /* GUID_DEVINTERFACE_SMARTCARD_READER {50DD5230-BA8A-11D1-BF5D-0000F805F530} */
@@ -68,11 +68,29 @@ NTSTATUS SmartcardAcquireRemoveLock(struct _SMARTCARD_EXTENSION *SmartcardExtens
 NTSTATUS SmartcardAcquireRemoveLockWithTag(
     struct _SMARTCARD_EXTENSION *SmartcardExtension, ULONG_PTR Tag);
 VOID SmartcardReleaseRemoveLock(struct _SMARTCARD_EXTENSION *SmartcardExtension);
-VOID SmartcardReleaseRemoveLockWithTag(
-    struct _SMARTCARD_EXTENSION *SmartcardExtension, ULONG_PTR Tag);
-/* Refuses new entries, gives up the caller's own entry and waits for the others. Once,
- * from the driver's remove routine. */
+VOID SmartcardReleaseRemoveLockWithTag(struct _SMARTCARD_EXTENSION *SmartcardExtension,
+                                       ULONG_PTR Tag);
+/* Refuses new entries, gives up the caller's own entry (the remove routine has acquired
+ * the lock like every other) and waits for the others. Ends a tracker that was left with
+ * STATUS_CANCELLED. Once, from the driver's remove routine. */
 VOID SmartcardReleaseRemoveLockAndWait(struct _SMARTCARD_EXTENSION *SmartcardExtension);
+
+/* ---- ends of a tracker (this port) ----------------------------------------------- */
+
+/*
+ * A pending tracker holds no entry of the remove lock; its driver ends it before the
+ * device goes away. Neither call does anything without a tracker. No lock held.
+ */
+
+/* Completes the pending tracker with Status: STATUS_DEVICE_REMOVED at
+ * IRP_MN_SURPRISE_REMOVAL. (SmartcardCompleteCardTracking is for a card that came or
+ * went.) */
+VOID SmcEndCardTracking(struct _SMARTCARD_EXTENSION *SmartcardExtension, NTSTATUS Status);
+
+/* For IRP_MJ_CLEANUP: completes the pending tracker of that file with STATUS_CANCELLED.
+ */
+VOID SmcCleanupFile(struct _SMARTCARD_EXTENSION *SmartcardExtension,
+                    PFILE_OBJECT FileObject);
 
 /* ---- names and log --------------------------------------------------------------- */
 
@@ -127,11 +145,11 @@ struct smc_device_identity {
     char product[104];
     char interface_name[104];
     char serial[104];
-    char path[64];          /* bus and ports, such as "1-2.3"; "virtual-0" */
+    char path[64]; /* bus and ports, such as "1-2.3"; "virtual-0" */
     uint16_t vid;
     uint16_t pid;
     uint8_t interface_number;
-    uint8_t slot_count;     /* at least 1 */
+    uint8_t slot_count;      /* at least 1 */
     uint8_t busy_slot_count; /* slots that may be busy at once, 1 ... slot_count */
 };
 
@@ -142,8 +160,8 @@ struct smc_device_identity {
  * failure the physical device object is gone.
  */
 NTSTATUS SmcReportDeviceArrival(PDRIVER_OBJECT DriverObject,
-                                const struct smc_device_identity *identity,
-                                PVOID context, PDEVICE_OBJECT *PhysicalDeviceObject);
+                                const struct smc_device_identity *identity, PVOID context,
+                                PDEVICE_OBJECT *PhysicalDeviceObject);
 
 /*
  * Reports that the device is gone (surprise != 0) or is to be given up. Returns after

@@ -202,6 +202,12 @@ static NTSTATUS end_failed(T1_DATA *t1, NTSTATUS status)
     return status;
 }
 
+void smc_t1_abandon(T1_DATA *t1)
+{
+    if (t1->State != T1_INIT && t1->State != T1_START)
+        end_failed(t1, STATUS_CANCELLED);
+}
+
 static NTSTATUS give_up(T1_DATA *t1)
 {
     return end_failed(t1, t1->Heard ? STATUS_DEVICE_PROTOCOL_ERROR : STATUS_IO_TIMEOUT);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* t1_request.c - SmartcardT1Request and SmartcardT1Reply: the T=1 engine (t1.c) between
  * the caller's buffer and the driver's. */
-#include "smclib.h"
-#include "smclib/t1.h"
+#include "internal.h"
 
 static struct smc_t1_link link_of(PSMARTCARD_EXTENSION ext)
 {
@@ -29,26 +28,12 @@ void smc_t1_reset_extension(PSMARTCARD_EXTENSION ext)
     smc_t1_reset(&link);
 }
 
-/* Length of the SCARD_IO_REQUEST in front; 0 when the request is malformed. */
-static ULONG pci_len(PSMARTCARD_EXTENSION ext)
-{
-    SCARD_IO_REQUEST pci;
-
-    if (ext->IoRequest.RequestBufferLength < sizeof pci)
-        return 0;
-    memcpy(&pci, ext->IoRequest.RequestBuffer, sizeof pci);
-    if (pci.cbPciLength < sizeof pci ||
-        pci.cbPciLength > ext->IoRequest.RequestBufferLength)
-        return 0;
-    return pci.cbPciLength;
-}
-
 NTSTATUS SmartcardT1Request(PSMARTCARD_EXTENSION SmartcardExtension)
 {
     PSMARTCARD_EXTENSION ext = SmartcardExtension;
     PSMARTCARD_REQUEST request = &ext->SmartcardRequest;
     struct smc_t1_link link = link_of(ext);
-    ULONG header = pci_len(ext);
+    ULONG header = smc_pci_length(ext);
     size_t len;
     NTSTATUS status;
 
@@ -67,6 +52,7 @@ NTSTATUS SmartcardT1Request(PSMARTCARD_EXTENSION SmartcardExtension)
                          request->BufferSize - request->BufferLength, &len);
     if (NT_SUCCESS(status))
         request->BufferLength += (ULONG)len;
+    smc_device_mark(ext);
     return status;
 }
 
@@ -74,11 +60,14 @@ NTSTATUS SmartcardT1Reply(PSMARTCARD_EXTENSION SmartcardExtension)
 {
     PSMARTCARD_EXTENSION ext = SmartcardExtension;
     struct smc_t1_link link = link_of(ext);
-    ULONG header = pci_len(ext);
+    ULONG header = smc_pci_length(ext);
     NTSTATUS status;
 
     if (header == 0 || ext->IoRequest.ReplyBufferLength < header)
         return STATUS_INVALID_PARAMETER;
+    if (ext->SmartcardReply.BufferLength > ext->SmartcardReply.BufferSize)
+        return STATUS_INVALID_PARAMETER;
+    smc_device_mark(ext);
     status =
         smc_t1_take(&link, ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferLength,
                     ext->T1.ReplyData, ext->IoRequest.ReplyBufferLength - header);
