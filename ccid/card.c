@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * card.c - the callbacks RDF_CARD_POWER, RDF_TRANSMIT, RDF_CARD_TRACKING and
+ * RDF_IOCTL_VENDOR. smclib has checked the request and calls one at a time.
+ */
+#include "ccid/slot.h"
+
+#include <string.h>
+
+#define SHORT_APDU_MAX 261 /* header, Lc, 255 bytes, Le */
+
+/* bChainParameter, CCID 1.1 §6.2.1 */
+#define CHAIN_COMPLETE 0x00
+#define CHAIN_BEGINS   0x01
+
+NTSTATUS ccid_card_enter(struct ccid_slot *slot)
+{
+    const struct ccid_usb_port *port = &slot->device->port;
+    NTSTATUS status;
+
+    if (ccid_device_is_gone(slot->device))
+        return STATUS_DEVICE_REMOVED;
+    if (slot->suspended)
+        return STATUS_DEVICE_POWERED_OFF;
+    port->ops->enter(port->usb);
+    status = ccid_cancel_arm(slot);
+    if (status != STATUS_SUCCESS)
+        port->ops->leave(port->usb);
+    return status;
+}
+
+void ccid_card_leave(struct ccid_slot *slot)
+{
+    const struct ccid_usb_port *port = &slot->device->port;
+
+    ccid_cancel_disarm(slot);
+    port->ops->leave(port->usb);
+}
+
+/* ---- power ----------------------------------------------------------------------- */
+
+static ULONG current_state(struct ccid_slot *slot)
+{
+    KIRQL irql;
+    ULONG state;
+
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    state = slot->ext.ReaderCapabilities.CurrentState;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    return state;
+}
+
+static void set_atr(struct ccid_slot *slot, const uint8_t *atr, uint32_t length)
+{
+    SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    if (length != 0)
+        memcpy(card->ATR.Buffer, atr, length);
+    card->ATR.Length = (UCHAR)length;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+}
+
+NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind)
+{
+    uint32_t changes = ccid_state_changes(slot);
+    const uint8_t *atr;
+    uint32_t length;
+    NTSTATUS status = ccid_icc_power_on(slot, kind, &atr, &length);
+
+    if (status == STATUS_SUCCESS) {
+        set_atr(slot, atr, length);
+        status = SmartcardUpdateCardCapabilities(&slot->ext);
+        if (status != STATUS_SUCCESS)
+            SmcLog(slot->object, status, "the ATR cannot be understood");
+    }
+    if (status == STATUS_SUCCESS)
+        status = ccid_protocol_specific(slot);
+    if (status == STATUS_SUCCESS)
+        return ccid_state_settle(slot, changes);
+
+    if (status == STATUS_UNRECOGNIZED_MEDIA)
+        (void)ccid_icc_power_off(slot);
+    set_atr(slot, NULL, 0);
+    ccid_state_unpowered(slot);
+    (void)ccid_state_settle(slot, changes);
+    return status;
+}
+
+static NTSTATUS reset_and_answer(struct ccid_slot *slot, enum ccid_reset kind)
+{
+    SMARTCARD_EXTENSION *ext = &slot->ext;
+    NTSTATUS status = ccid_card_reset(slot, kind);
+    ULONG length = ext->CardCapabilities.ATR.Length;
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (length > ext->IoRequest.ReplyBufferLength)
+        return STATUS_BUFFER_TOO_SMALL;
+    memcpy(ext->IoRequest.ReplyBuffer, ext->CardCapabilities.ATR.Buffer, length);
+    *ext->IoRequest.Information = length;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS power_down(struct ccid_slot *slot)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (current_state(slot) > SCARD_SWALLOWED) {
+        status = ccid_icc_power_off(slot);
+        ccid_state_unpowered(slot);
+    }
+    return status;
+}
+
+NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext)
+{
+    struct ccid_slot *slot = ccid_slot_of(ext);
+    NTSTATUS status = ccid_card_enter(slot);
+    bool active;
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    active = current_state(slot) > SCARD_SWALLOWED;
+    switch (ext->MinorIoControlCode) {
+    case SCARD_POWER_DOWN:
+        status = power_down(slot);
+        break;
+    case SCARD_COLD_RESET:
+        if ((slot->device->desc.features & CCID_FEATURE_AUTO_ACTIVATION) != 0)
+            active = true; /* the reader gave it power when it came in */
+        status = reset_and_answer(slot, active ? CCID_RESET_COLD : CCID_RESET_FIRST);
+        break;
+    case SCARD_WARM_RESET:
+        status = reset_and_answer(slot, active ? CCID_RESET_WARM : CCID_RESET_FIRST);
+        break;
+    default:
+        status = STATUS_INVALID_PARAMETER;
+        break;
+    }
+    ccid_card_leave(slot);
+    return status;
+}
+
+/* ---- transmit -------------------------------------------------------------------- */
+
+/* ISO/IEC 7816-4 §5.1: a zero where a short command has P3, and more behind it. */
+static bool is_extended(const uint8_t *apdu, uint32_t length)
+{
+    return length >= 7 && apdu[4] == 0;
+}
+
+/* Whether one XfrBlock carries the command. */
+static bool fits(struct ccid_slot *slot, uint32_t length)
+{
+    const struct ccid_desc *desc = &slot->device->desc;
+
+    if (desc->level == CCID_LEVEL_SHORT_APDU &&
+        (length > SHORT_APDU_MAX || is_extended(ccid_slot_data(slot), length)))
+        return false;
+    return length + CCID_HEADER_LENGTH <= desc->message_size;
+}
+
+/* The card's answer, from the message to where smclib looks for it. */
+static NTSTATUS take_answer(struct ccid_slot *slot, const struct ccid_command *command)
+{
+    SMARTCARD_EXTENSION *ext = &slot->ext;
+    const struct ccid_answer *answer = &command->answer;
+
+    if (slot->device->desc.level == CCID_LEVEL_EXTENDED_APDU &&
+        answer->extra != CHAIN_COMPLETE) {
+        NTSTATUS status = answer->extra == CHAIN_BEGINS ? STATUS_NOT_SUPPORTED
+                                                        : STATUS_DEVICE_PROTOCOL_ERROR;
+
+        ccid_cmd_log(slot, command, status,
+                     "the answer comes in parts, which is not supported");
+        /* The rest of it would be taken for the next answer. */
+        ccid_cancel_disarm(slot);
+        slot->device->out_of_step = true;
+        (void)ccid_resync(slot, CCID_RESYNC_NOW_MS);
+        return status;
+    }
+    if (answer->length < 2) {
+        ccid_cmd_log(slot, command, STATUS_DEVICE_PROTOCOL_ERROR,
+                     "the answer has no status word");
+        return STATUS_DEVICE_PROTOCOL_ERROR;
+    }
+    memmove(ext->SmartcardReply.Buffer, answer->data, answer->length);
+    ext->SmartcardReply.BufferLength = answer->length;
+    /* The library wipes what BufferLength covers; the header moved the end. */
+    RtlSecureZeroMemory(ext->SmartcardReply.Buffer + answer->length, CCID_HEADER_LENGTH);
+    return SmartcardRawReply(ext);
+}
+
+static NTSTATUS transmit_apdu(struct ccid_slot *slot)
+{
+    SMARTCARD_EXTENSION *ext = &slot->ext;
+    struct ccid_command command = {
+        .type = CCID_XFR_BLOCK,
+        .answer_type = CCID_DATA_BLOCK,
+        .timeout_ms = ccid_timeout_transmit_ms(&ext->CardCapabilities),
+    };
+    NTSTATUS status;
+
+    ext->SmartcardRequest.BufferLength = CCID_HEADER_LENGTH;
+    status = SmartcardRawRequest(ext);
+    if (status == STATUS_BUFFER_OVERFLOW)
+        return STATUS_NOT_SUPPORTED; /* longer than any message of this reader */
+    if (status != STATUS_SUCCESS)
+        return status;
+    command.length = ext->SmartcardRequest.BufferLength - CCID_HEADER_LENGTH;
+    if (!fits(slot, command.length))
+        return STATUS_NOT_SUPPORTED;
+
+    status = ccid_cmd(slot, &command);
+    if (status != STATUS_SUCCESS) {
+        if (command.answered && status != STATUS_NO_MEDIA)
+            ccid_cmd_log(slot, &command, status, "failed");
+        /* A card that the reader switched off by itself has lost its state. */
+        if (command.answered && command.answer.icc == CCID_ICC_INACTIVE)
+            ccid_state_unpowered(slot);
+        return status;
+    }
+    return take_answer(slot, &command);
+}
+
+NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
+{
+    struct ccid_slot *slot = ccid_slot_of(ext);
+    NTSTATUS status;
+
+    if (slot->device->desc.level < CCID_LEVEL_SHORT_APDU)
+        return STATUS_NOT_SUPPORTED; /* TPDU and character level */
+    status = ccid_card_enter(slot);
+    if (status != STATUS_SUCCESS)
+        return status;
+    status = transmit_apdu(slot);
+    ccid_card_leave(slot);
+    return status;
+}
+
+/* ---- tracking, vendor ------------------------------------------------------------ */
+
+NTSTATUS ccid_card_tracking(PSMARTCARD_EXTENSION ext)
+{
+    UNREFERENCED_PARAMETER(ext);
+    /* The interrupt endpoint is always armed; state.c completes the tracker. */
+    return STATUS_PENDING;
+}
+
+NTSTATUS ccid_card_vendor(PSMARTCARD_EXTENSION ext)
+{
+    switch (ext->MajorIoControlCode) {
+    case IOCTL_SMARTCARD_GET_FEATURE_REQUEST:
+        *ext->IoRequest.Information = 0; /* an empty list: no features */
+        return STATUS_SUCCESS;
+    case IOCTL_CCID_ESCAPE:
+        /* It reaches firmware update and keys of many readers. */
+        return STATUS_ACCESS_DENIED;
+    default:
+        return STATUS_INVALID_DEVICE_REQUEST;
+    }
+}

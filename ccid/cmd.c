@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cmd.c - one CCID command and the message that answers it.
+ *
+ * An answer is taken only if slot, sequence number and type are those of the command
+ * (CCID 1.1 §6.1.1); otherwise the late answer of one caller's command would become the
+ * answer to another's. What may come before it is bounded in count and time: 2 empty
+ * transfers, 16 messages of others, 4096 time extensions, 10 minutes.
+ *
+ * Framing: the first read takes exactly one packet, because a message whose length is a
+ * multiple of the packet size may or may not be followed by an empty packet; what is
+ * missing then is read in a second transfer, rounded up to whole packets so that a
+ * reader that sends too much is seen as such.
+ *
+ * A command that failed half-way is never sent again. Only the reader's own "not now"
+ * (E0h, F2h), which says that nothing was executed, is waited out.
+ */
+#include "ccid/slot.h"
+
+#define EMPTY_MAX       2
+#define DISCARDED_MAX   16
+#define EXTENSIONS_MAX  4096
+#define COMMAND_MAX_MS  (10u * 60u * 1000u)
+#define BUSY_FIRST_MS   20
+#define BUSY_LONGEST_MS 200
+#define BUSY_TOTAL_MS   5000
+
+/* One command under way. */
+struct exchange {
+    struct ccid_slot *slot;
+    struct ccid_device *device;
+    struct ccid_command *command;
+    uint8_t *in;
+    size_t in_size; /* whole packets */
+    size_t packet;
+    size_t got; /* bytes of the message being read */
+    uint8_t seq;
+    uint64_t give_up_ms;  /* whatever the reader says */
+    uint64_t deadline_ms; /* of the next message */
+    unsigned int empty, discarded, extensions;
+    const char *problem;
+};
+
+static const char *command_name(uint8_t type)
+{
+    switch (type) {
+    case CCID_SET_PARAMETERS:
+        return "SetParameters";
+    case CCID_ICC_POWER_ON:
+        return "IccPowerOn";
+    case CCID_ICC_POWER_OFF:
+        return "IccPowerOff";
+    case CCID_GET_SLOT_STATUS:
+        return "GetSlotStatus";
+    case CCID_GET_PARAMETERS:
+        return "GetParameters";
+    case CCID_XFR_BLOCK:
+        return "XfrBlock";
+    default:
+        return "command";
+    }
+}
+
+void ccid_cmd_log(struct ccid_slot *slot, const struct ccid_command *command,
+                  NTSTATUS status, const char *problem)
+{
+    if (command->answered)
+        SmcLog(slot->object, status, "%s: %s (bmICCStatus %d, bError %02x)",
+               command_name(command->type), problem, (int)command->answer.icc,
+               command->answer.error);
+    else
+        SmcLog(slot->object, status, "%s: %s", command_name(command->type), problem);
+}
+
+static NTSTATUS transfer_status(struct exchange *x, enum ccid_usb_result result)
+{
+    switch (result) {
+    case CCID_USB_OK:
+        return STATUS_SUCCESS;
+    case CCID_USB_TIMEOUT:
+        x->problem = "no answer in time";
+        return STATUS_IO_TIMEOUT;
+    case CCID_USB_STALL:
+        x->problem = "endpoint stalled";
+        return STATUS_IO_DEVICE_ERROR;
+    case CCID_USB_OVERFLOW:
+        x->problem = "more data than the reader was asked for";
+        return STATUS_IO_DEVICE_ERROR;
+    case CCID_USB_GONE:
+        x->problem = "the reader is gone";
+        return STATUS_DEVICE_REMOVED;
+    case CCID_USB_CANCELLED:
+        x->problem = "cancelled";
+        return ccid_device_is_gone(x->device) ? STATUS_DEVICE_REMOVED : STATUS_CANCELLED;
+    case CCID_USB_NO_MEMORY:
+        x->problem = "no memory for a transfer";
+        return STATUS_INSUFFICIENT_RESOURCES;
+    case CCID_USB_IO:
+        break;
+    }
+    x->problem = "transfer error";
+    return STATUS_IO_DEVICE_ERROR;
+}
+
+static NTSTATUS violation(struct exchange *x, const char *problem)
+{
+    x->problem = problem;
+    return STATUS_IO_DEVICE_ERROR;
+}
+
+static NTSTATUS read_more(struct exchange *x, size_t length)
+{
+    const struct ccid_usb_port *port = &x->device->port;
+    uint64_t now = port->ops->now_ms(port->usb);
+    enum ccid_usb_result result;
+    size_t more = 0;
+
+    if (now >= x->deadline_ms)
+        return transfer_status(x, CCID_USB_TIMEOUT);
+    result = port->ops->bulk_in(port->usb, x->in + x->got, length, &more,
+                                (uint32_t)(x->deadline_ms - now));
+    if (result == CCID_USB_OK)
+        x->got += more;
+    return transfer_status(x, result);
+}
+
+static NTSTATUS read_next(struct exchange *x)
+{
+    x->got = 0;
+    return read_more(x, x->packet);
+}
+
+/* What the first packet of a message promises and has not delivered. */
+static NTSTATUS read_rest(struct exchange *x)
+{
+    uint64_t total = (uint64_t)CCID_HEADER_LENGTH + ccid_msg_length(x->in);
+    size_t missing;
+
+    if (total > x->in_size)
+        return violation(x, "dwLength larger than any message of this reader");
+    if (total <= x->got || x->got < x->packet)
+        return STATUS_SUCCESS; /* complete, or ended early: the decoder tells */
+    missing = (size_t)total - x->got;
+    return read_more(x, (missing + x->packet - 1) / x->packet * x->packet);
+}
+
+/* CCID 1.1 §6.2.6: bError multiplies the waiting time, of the base each time. */
+static NTSTATUS extend(struct exchange *x)
+{
+    const struct ccid_usb_port *port = &x->device->port;
+    uint64_t now = port->ops->now_ms(port->usb);
+    uint8_t factor = x->command->answer.error;
+
+    if (++x->extensions > EXTENSIONS_MAX || now >= x->give_up_ms) {
+        x->problem = "time extensions without end";
+        return STATUS_IO_TIMEOUT;
+    }
+    x->deadline_ms = now + (uint64_t)x->command->timeout_ms * (factor == 0 ? 1 : factor);
+    if (x->deadline_ms > x->give_up_ms)
+        x->deadline_ms = x->give_up_ms;
+    return STATUS_SUCCESS;
+}
+
+/* Judges what has been read. STATUS_MORE_PROCESSING_REQUIRED: not the answer yet. */
+static NTSTATUS take_message(struct exchange *x)
+{
+    struct ccid_answer *answer = &x->command->answer;
+    const char *problem;
+    NTSTATUS status;
+
+    if (x->got == 0) {
+        if (++x->empty > EMPTY_MAX)
+            return violation(x, "empty transfers instead of an answer");
+        return STATUS_MORE_PROCESSING_REQUIRED;
+    }
+    if (x->got >= CCID_HEADER_LENGTH) {
+        status = read_rest(x);
+        if (status != STATUS_SUCCESS)
+            return status;
+    }
+    problem = ccid_msg_decode(x->in, x->got, answer);
+    if (problem != NULL)
+        return violation(x, problem);
+    if (answer->slot != x->slot->index || answer->seq != x->seq) {
+        if (x->discarded++ == 0)
+            ccid_cmd_log(x->slot, x->command, STATUS_SUCCESS,
+                         "an answer to something else was discarded");
+        if (x->discarded > DISCARDED_MAX)
+            return violation(x, "answers to other commands only");
+        return STATUS_MORE_PROCESSING_REQUIRED;
+    }
+    if (!ccid_msg_type_fits(answer, x->command->answer_type))
+        return violation(x, "answer of the wrong type");
+    if (answer->outcome == CCID_TIME_EXTENSION) {
+        status = extend(x);
+        return status == STATUS_SUCCESS ? STATUS_MORE_PROCESSING_REQUIRED : status;
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS run(struct exchange *x)
+{
+    const struct ccid_usb_port *port = &x->device->port;
+    struct ccid_command *command = x->command;
+    uint8_t *out = x->slot->ext.SmartcardRequest.Buffer;
+    uint64_t now = port->ops->now_ms(port->usb);
+    NTSTATUS status;
+
+    x->seq = x->device->next_seq++;
+    x->deadline_ms = now + command->timeout_ms;
+    x->give_up_ms = now + COMMAND_MAX_MS;
+    ccid_msg_header(out, command->type, command->length, x->slot->index, x->seq,
+                    command->p1, command->p2, command->p3);
+    status = transfer_status(
+        x, port->ops->exchange(port->usb, out, CCID_HEADER_LENGTH + command->length,
+                               x->in, x->packet, &x->got, command->timeout_ms));
+    while (status == STATUS_SUCCESS) {
+        status = take_message(x);
+        if (status != STATUS_MORE_PROCESSING_REQUIRED)
+            break;
+        status = read_next(x);
+    }
+    return status;
+}
+
+NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
+{
+    struct exchange x = {
+        .slot = slot,
+        .device = slot->device,
+        .command = command,
+        .in = slot->ext.SmartcardReply.Buffer,
+        .packet = slot->device->desc.bulk_in.packet_size,
+    };
+    uint32_t changes = ccid_state_changes(slot);
+    NTSTATUS status;
+
+    command->answered = false;
+    if (ccid_device_is_gone(slot->device))
+        return STATUS_DEVICE_REMOVED;
+    x.in_size = slot->ext.SmartcardReply.BufferSize / x.packet * x.packet;
+    status = run(&x);
+    if (status != STATUS_SUCCESS) {
+        slot->device->out_of_step = true;
+        if (status != STATUS_CANCELLED && status != STATUS_DEVICE_REMOVED)
+            ccid_cmd_log(slot, command, status, x.problem);
+        return status;
+    }
+    command->answered = true;
+    if (command->answer.icc == CCID_ICC_ABSENT)
+        ccid_state_sampled(slot, false, changes);
+    if (command->answer.outcome == CCID_FAILED)
+        return ccid_msg_status(command->answer.error, command->answer.icc);
+    return STATUS_SUCCESS;
+}
+
+static bool says_busy(const struct ccid_command *command)
+{
+    return command->answered && command->answer.outcome == CCID_FAILED &&
+           (command->answer.error == CCID_ERROR_SLOT_BUSY ||
+            command->answer.error == CCID_ERROR_AUTO_SEQUENCE);
+}
+
+/* Waits until the reader has time for the command. */
+static NTSTATUS insist(struct ccid_slot *slot, struct ccid_command *command)
+{
+    const struct ccid_usb_port *port = &slot->device->port;
+    uint32_t delay_ms = BUSY_FIRST_MS;
+    NTSTATUS status = ccid_cmd_once(slot, command);
+
+    for (uint32_t waited_ms = 0;
+         says_busy(command) &&
+                 waited_ms<BUSY_TOTAL_MS; waited_ms += delay_ms, delay_ms = delay_ms * 2>
+                     BUSY_LONGEST_MS
+             ? BUSY_LONGEST_MS
+             : delay_ms * 2) {
+        if (port->ops->sleep_ms(port->usb, delay_ms) != CCID_USB_OK) {
+            command->answered = false;
+            slot->device->out_of_step = true;
+            return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
+                                                     : STATUS_CANCELLED;
+        }
+        status = ccid_cmd_once(slot, command);
+    }
+    return status;
+}
+
+NTSTATUS ccid_cmd(struct ccid_slot *slot, struct ccid_command *command)
+{
+    NTSTATUS status;
+
+    command->answered = false;
+    if (slot->device->out_of_step) {
+        status = ccid_resync(slot, CCID_RESYNC_LATER_MS);
+        if (status != STATUS_SUCCESS)
+            return status;
+        if (command->type == CCID_XFR_BLOCK || command->type == CCID_SET_PARAMETERS)
+            return STATUS_INVALID_DEVICE_STATE; /* its card has lost its state */
+    }
+    status = insist(slot, command);
+    if (slot->device->out_of_step && !ccid_device_is_gone(slot->device)) {
+        ccid_cancel_disarm(slot);
+        (void)ccid_resync(slot, CCID_RESYNC_NOW_MS);
+    }
+    return status;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * icc.c - the commands to the card slot: status, power, parameters (CCID 1.1 §6.1.1 to
+ * §6.1.7).
+ */
+#include "ccid/slot.h"
+
+#define STATUS_MS       1000
+#define POWER_OFF_MS    5000
+#define PARAMETERS_MS   5000
+#define SETTLE_MS       10    /* ISO/IEC 7816-3 §6.2.4, with room for the reader */
+#define POWER_ON_MS     30000 /* the longest legal ATR takes 29.5 s at 4 MHz */
+#define POWER_ON_ALL_MS 60000
+
+NTSTATUS ccid_icc_status(struct ccid_slot *slot, uint32_t timeout_ms, enum ccid_icc *icc)
+{
+    struct ccid_command command = {
+        .type = CCID_GET_SLOT_STATUS,
+        .answer_type = CCID_SLOT_STATUS,
+        .timeout_ms = timeout_ms == 0 ? STATUS_MS : timeout_ms,
+    };
+    NTSTATUS status = ccid_cmd(slot, &command);
+
+    if (!command.answered)
+        return status;
+    /* A failure is an answer too: mute and empty slots give one. */
+    *icc = command.answer.icc;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS ccid_icc_power_off(struct ccid_slot *slot)
+{
+    struct ccid_command command = {
+        .type = CCID_ICC_POWER_OFF,
+        .answer_type = CCID_SLOT_STATUS,
+        .timeout_ms = POWER_OFF_MS,
+    };
+    NTSTATUS status = ccid_cmd(slot, &command);
+
+    if (status == STATUS_SUCCESS && command.answer.icc == CCID_ICC_ABSENT)
+        return STATUS_NO_MEDIA;
+    if (status != STATUS_SUCCESS && status != STATUS_NO_MEDIA && command.answered)
+        ccid_cmd_log(slot, &command, status, "refused");
+    return status;
+}
+
+/* Power off and time for the contacts to settle. */
+static NTSTATUS discharge(struct ccid_slot *slot)
+{
+    const struct ccid_usb_port *port = &slot->device->port;
+    NTSTATUS status = ccid_icc_power_off(slot);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (port->ops->sleep_ms(port->usb, SETTLE_MS) != CCID_USB_OK)
+        return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
+                                                 : STATUS_CANCELLED;
+    return STATUS_SUCCESS;
+}
+
+/* A failure that another voltage may cure. */
+static bool is_about_voltage(const struct ccid_command *command)
+{
+    if (!command->answered || command->answer.icc == CCID_ICC_ABSENT)
+        return false;
+    switch (command->answer.error) {
+    case CCID_ERROR_MUTE:
+    case CCID_ERROR_CLASS:
+    case CCID_ERROR_ATR_TS:
+    case CCID_ERROR_ATR_TCK:
+    case 7: /* bPowerSelect itself */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The bPowerSelect values to try: the lowest class first, as ISO/IEC 7816-3 §6.2.1
+ * wants it, so that a 1.8 V card never sees 5 V. */
+static int voltages(const struct ccid_slot *slot, bool warm, uint8_t select[3])
+{
+    const struct ccid_desc *desc = &slot->device->desc;
+    int count = 0;
+
+    if ((desc->features & (CCID_FEATURE_AUTO_VOLTAGE | CCID_FEATURE_AUTO_ACTIVATION)) !=
+            0 ||
+        (desc->voltage_support & 7) == 0) {
+        select[0] = 0;
+        return 1;
+    }
+    if (warm && slot->voltage != 0) {
+        select[0] = slot->voltage;
+        return 1;
+    }
+    if ((desc->voltage_support & CCID_VOLTAGE_18V) != 0)
+        select[count++] = 3;
+    if ((desc->voltage_support & CCID_VOLTAGE_3V) != 0)
+        select[count++] = 2;
+    if ((desc->voltage_support & CCID_VOLTAGE_5V) != 0)
+        select[count++] = 1;
+    return count;
+}
+
+/* RDF_CARD_POWER knows three failures of a card; which voltage index the reader did not
+ * like is of no use to a caller. */
+static NTSTATUS power_status(NTSTATUS status)
+{
+    if (status == STATUS_INVALID_PARAMETER || status == STATUS_NOT_SUPPORTED ||
+        status == STATUS_DEVICE_PROTOCOL_ERROR)
+        return STATUS_UNRECOGNIZED_MEDIA;
+    return status;
+}
+
+static NTSTATUS check_atr(struct ccid_slot *slot, const struct ccid_answer *answer)
+{
+    const char *problem = NULL;
+
+    if (answer->length < 2)
+        problem = "the ATR is empty";
+    else if (answer->length > SCARD_ATR_LENGTH)
+        problem = "the ATR is longer than 33 bytes";
+    else if (answer->data[0] != 0x3B && answer->data[0] != 0x3F &&
+             answer->data[0] != 0x03)
+        problem = "the ATR begins with no TS";
+    if (problem == NULL)
+        return STATUS_SUCCESS;
+    SmcLog(slot->object, STATUS_UNRECOGNIZED_MEDIA, "IccPowerOn: %s", problem);
+    return STATUS_UNRECOGNIZED_MEDIA;
+}
+
+NTSTATUS ccid_icc_power_on(struct ccid_slot *slot, enum ccid_reset kind,
+                           const uint8_t **atr, uint32_t *atr_length)
+{
+    const struct ccid_usb_port *port = &slot->device->port;
+    uint64_t end_ms = port->ops->now_ms(port->usb) + POWER_ON_ALL_MS;
+    struct ccid_command command = {0};
+    NTSTATUS status = STATUS_SUCCESS;
+    uint8_t select[3];
+    int count = voltages(slot, kind == CCID_RESET_WARM, select);
+
+    if (kind == CCID_RESET_COLD)
+        status = discharge(slot);
+    for (int i = 0; i < count && status == STATUS_SUCCESS; i++) {
+        uint64_t now = port->ops->now_ms(port->usb);
+
+        command = (struct ccid_command){
+            .type = CCID_ICC_POWER_ON,
+            .p1 = select[i],
+            .answer_type = CCID_DATA_BLOCK,
+            .timeout_ms = now + POWER_ON_MS <= end_ms ? POWER_ON_MS : POWER_OFF_MS,
+        };
+        status = ccid_cmd(slot, &command);
+        if (status == STATUS_SUCCESS) {
+            slot->voltage = select[i];
+            *atr = command.answer.data;
+            *atr_length = command.answer.length;
+            return check_atr(slot, &command.answer);
+        }
+        if (i + 1 < count && is_about_voltage(&command) &&
+            port->ops->now_ms(port->usb) < end_ms)
+            status = discharge(slot);
+    }
+    if (command.answered && status != STATUS_NO_MEDIA)
+        ccid_cmd_log(slot, &command, power_status(status), "the card did not answer");
+    return power_status(status);
+}
+
+NTSTATUS ccid_icc_get_protocol(struct ccid_slot *slot, uint8_t *protocol)
+{
+    struct ccid_command command = {
+        .type = CCID_GET_PARAMETERS,
+        .answer_type = CCID_PARAMETERS,
+        .timeout_ms = PARAMETERS_MS,
+    };
+    NTSTATUS status = ccid_cmd(slot, &command);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    *protocol = command.answer.extra;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS ccid_icc_set_parameters(struct ccid_slot *slot, uint8_t protocol, uint8_t fidi)
+{
+    const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
+    uint8_t convention = card->InversConvention ? 0x02 : 0x00;
+    uint8_t clock_stop = (uint8_t)(card->ClassAndStop >> 6);
+    uint8_t *data = ccid_slot_data(slot);
+    struct ccid_command command = {
+        .type = CCID_SET_PARAMETERS,
+        .p1 = protocol,
+        .answer_type = CCID_PARAMETERS,
+        .timeout_ms = PARAMETERS_MS,
+    };
+    NTSTATUS status;
+    uint8_t in_use;
+
+    data[0] = fidi;
+    data[2] = card->N;
+    data[4] = clock_stop;
+    if (protocol == 0) { /* CCID 1.1 §6.1.7, abProtocolDataStructure for T=0 */
+        data[1] = convention;
+        data[3] = card->T0.WI;
+        command.length = 5;
+    } else { /* for T=1 */
+        data[1] = (uint8_t)(0x10 | convention | (card->T1.EDC & T1_CRC_CHECK));
+        data[3] = (uint8_t)(card->T1.BWI << 4 | (card->T1.CWI & 0x0F));
+        data[5] = card->T1.IFSC;
+        data[6] = 0;
+        command.length = 7;
+    }
+    status = ccid_cmd(slot, &command);
+    if (!command.answered || status == STATUS_SUCCESS)
+        return status;
+    if (status == STATUS_NOT_SUPPORTED &&
+        (slot->device->desc.features & CCID_FEATURE_AUTO_PARAMETERS) != 0)
+        return STATUS_SUCCESS; /* it has set them from the ATR by itself */
+    if (status == STATUS_INVALID_PARAMETER) {
+        /* "That value cannot be changed": the reader goes on with its own. */
+        ccid_cmd_log(slot, &command, status, "the reader keeps a value of its own");
+        status = ccid_icc_get_protocol(slot, &in_use);
+        if (status == STATUS_SUCCESS && in_use != protocol)
+            status = STATUS_NOT_SUPPORTED;
+        return status;
+    }
+    ccid_cmd_log(slot, &command, status, "refused");
+    return status;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * resync.c - back in step after a command that failed half-way.
+ *
+ * Steps, each tried only if the one before did not do (CCID 1.1 §5.3.1 and §6.1.13):
+ * drop what is queued; control request ABORT and message Abort with one number, then
+ * read until the slot status with that number; clear both endpoints and ask for the slot
+ * status twice; a port reset, once, if nobody shares the device. In the end the card is
+ * powered off: nobody knows what it has executed.
+ */
+#include "ccid/slot.h"
+
+#define DRAIN_MS     10
+#define DRAIN_MAX    16
+#define STEP_MS      1000
+#define ABORT_ALL_MS 2000
+
+#define REQUEST_ABORT      0x01 /* CCID 1.1 table 5.3-1 */
+#define REQUEST_TYPE_ABORT 0x21
+
+struct resync {
+    struct ccid_slot *slot;
+    struct ccid_device *device;
+    const struct ccid_usb_ops *ops;
+    struct ccid_usb *usb;
+    uint64_t end_ms;
+};
+
+/* What is left for a step; 0 when the budget is spent. */
+static uint32_t step_ms(const struct resync *r, uint32_t most_ms)
+{
+    uint64_t now = r->ops->now_ms(r->usb);
+
+    if (now >= r->end_ms)
+        return 0;
+    return r->end_ms - now < most_ms ? (uint32_t)(r->end_ms - now) : most_ms;
+}
+
+static enum ccid_usb_result read_any(struct ccid_slot *slot, size_t *got, uint32_t ms)
+{
+    const struct ccid_usb_port *port = &slot->device->port;
+    size_t packet = slot->device->desc.bulk_in.packet_size;
+
+    *got = 0;
+    return port->ops->bulk_in(port->usb, slot->ext.SmartcardReply.Buffer,
+                              slot->ext.SmartcardReply.BufferSize / packet * packet, got,
+                              ms);
+}
+
+void ccid_drain(struct ccid_slot *slot)
+{
+    const struct ccid_usb_port *port = &slot->device->port;
+    bool cleared = false;
+    size_t got;
+
+    for (int i = 0; i < DRAIN_MAX; i++) {
+        enum ccid_usb_result result = read_any(slot, &got, DRAIN_MS);
+
+        if (result == CCID_USB_STALL && !cleared) {
+            cleared = true;
+            (void)port->ops->clear_halt(port->usb);
+        } else if (result != CCID_USB_OK && result != CCID_USB_OVERFLOW) {
+            break;
+        }
+    }
+}
+
+/* Reads until the slot status that ends an abort sequence. */
+static bool abort_answered(const struct resync *r, uint8_t seq)
+{
+    uint64_t end_ms = r->ops->now_ms(r->usb) + step_ms(r, ABORT_ALL_MS);
+    struct ccid_answer answer;
+    size_t got;
+
+    for (int i = 0; i < DRAIN_MAX; i++) {
+        uint64_t now = r->ops->now_ms(r->usb);
+
+        if (now >= end_ms ||
+            read_any(r->slot, &got, (uint32_t)(end_ms - now)) != CCID_USB_OK)
+            return false;
+        if (ccid_msg_decode(r->slot->ext.SmartcardReply.Buffer, got, &answer) == NULL &&
+            answer.type == CCID_SLOT_STATUS && answer.slot == r->slot->index &&
+            answer.seq == seq)
+            return true;
+    }
+    return false;
+}
+
+static bool abort_sequence(const struct resync *r)
+{
+    uint8_t message[CCID_HEADER_LENGTH];
+    uint8_t seq = r->device->next_seq;
+    enum ccid_usb_result result;
+    size_t done;
+
+    if (r->device->refuses_abort || step_ms(r, STEP_MS) == 0)
+        return false;
+    result = r->ops->control(
+        r->usb, REQUEST_TYPE_ABORT, REQUEST_ABORT, (uint16_t)(seq << 8 | r->slot->index),
+        r->device->desc.interface_number, NULL, 0, &done, step_ms(r, STEP_MS));
+    if (result == CCID_USB_STALL)
+        r->device->refuses_abort = true;
+    if (result != CCID_USB_OK || step_ms(r, STEP_MS) == 0)
+        return false;
+    r->device->next_seq++;
+    ccid_msg_header(message, CCID_ABORT, 0, r->slot->index, seq, 0, 0, 0);
+    if (r->ops->bulk_out(r->usb, message, sizeof(message), step_ms(r, STEP_MS)) !=
+        CCID_USB_OK)
+        return false;
+    return abort_answered(r, seq);
+}
+
+/* A command that is answered with a slot status, without repairs of its own. */
+static NTSTATUS simple_command(const struct resync *r, uint8_t type)
+{
+    struct ccid_command command = {
+        .type = type,
+        .answer_type = CCID_SLOT_STATUS,
+        .timeout_ms = step_ms(r, STEP_MS),
+    };
+    NTSTATUS status;
+
+    if (command.timeout_ms == 0)
+        return STATUS_IO_TIMEOUT;
+    status = ccid_cmd_once(r->slot, &command);
+    return command.answered ? STATUS_SUCCESS : status;
+}
+
+/* The reader answers again: the end of every way back. */
+static NTSTATUS ask_status(const struct resync *r)
+{
+    return simple_command(r, CCID_GET_SLOT_STATUS);
+}
+
+static NTSTATUS ask_twice(const struct resync *r)
+{
+    NTSTATUS status = ask_status(r);
+
+    if (status != STATUS_SUCCESS && status != STATUS_DEVICE_REMOVED)
+        status = ask_status(r);
+    return status;
+}
+
+static NTSTATUS reset_port(const struct resync *r)
+{
+    if (!r->device->desc.only_interface || r->device->was_reset ||
+        step_ms(r, STEP_MS) == 0)
+        return STATUS_IO_TIMEOUT;
+    r->device->was_reset = true;
+    if (r->ops->reset(r->usb) != CCID_USB_OK)
+        return STATUS_IO_DEVICE_ERROR;
+    for (uint8_t i = 0; i < r->device->desc.slot_count; i++) {
+        if (r->device->slots[i] != NULL)
+            ccid_state_unpowered(r->device->slots[i]);
+    }
+    return ask_status(r);
+}
+
+NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)
+{
+    struct ccid_device *device = slot->device;
+    const struct resync r = {
+        .slot = slot,
+        .device = device,
+        .ops = device->port.ops,
+        .usb = device->port.usb,
+        .end_ms = device->port.ops->now_ms(device->port.usb) + budget_ms,
+    };
+    NTSTATUS status = STATUS_IO_TIMEOUT;
+
+    if (ccid_device_is_gone(device))
+        return STATUS_DEVICE_REMOVED;
+    ccid_state_unpowered(slot);
+    ccid_drain(slot);
+    if (abort_sequence(&r))
+        status = ask_status(&r);
+    if (status != STATUS_SUCCESS && step_ms(&r, STEP_MS) > 0) {
+        (void)r.ops->clear_halt(r.usb);
+        status = ask_twice(&r);
+    }
+    if (status != STATUS_SUCCESS)
+        status = reset_port(&r);
+    if (ccid_device_is_gone(device))
+        return STATUS_DEVICE_REMOVED;
+    if (status != STATUS_SUCCESS) {
+        device->out_of_step = true;
+        SmcLog(slot->object, status, "the reader does not come back into step");
+        return status;
+    }
+    device->out_of_step = false;
+    device->was_reset = false;
+    return simple_command(&r, CCID_ICC_POWER_OFF);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * slot.h - the driver's record of a device and of its slots, and the steps that work on
+ * them. driver.c has the theory.
+ *
+ * "Executor only" marks what is touched by the one thread that drives the device: the
+ * thread inside a callback, or the one that starts, suspends or resumes it.
+ */
+#ifndef CCID_SLOT_H
+#define CCID_SLOT_H
+
+#include "ccid/internal.h"
+#include "ccid/msg.h"
+
+#define CCID_RATES_MAX 255 /* SCARD_READER_CAPABILITIES counts in a byte */
+
+struct ccid_slot;
+
+struct ccid_device {
+    struct ccid_usb_port port;
+    struct ccid_desc desc;
+    struct smc_device_identity identity;
+    PDEVICE_OBJECT physical;
+
+    /* Executor only. */
+    uint8_t next_seq;
+    bool started;
+    bool out_of_step;   /* the last command failed half-way: resynchronise first */
+    bool refuses_abort; /* the control request ABORT was stalled once */
+    bool was_reset;     /* a port reset has been tried for this failure */
+
+    bool gone; /* atomic: no transfer makes sense any more */
+
+    /* Guards slots[]; a leaf lock, for a look-up only. */
+    pthread_mutex_t lock;
+    struct ccid_slot *slots[CCID_SLOTS_MAX];
+
+    /* Of the thread that delivers interrupt messages. */
+    uint64_t started_ms;
+    bool notified;
+
+    uint32_t clocks_khz[CCID_RATES_MAX];
+    uint32_t rates_bps[CCID_RATES_MAX];
+    uint8_t clock_count;
+    uint8_t rate_count;
+};
+
+/* The device extension of a slot's function device. */
+struct ccid_slot {
+    SMARTCARD_EXTENSION ext;
+    struct ccid_device *device;
+    PDEVICE_OBJECT object;
+    UNICODE_STRING interface_name;
+    uint8_t index;
+    bool open;       /* atomic: between CREATE and CLOSE */
+    bool suspended;  /* executor only, like the rest */
+    uint8_t voltage; /* bPowerSelect of the last power-on that worked */
+
+    /* Under ext.OsData->SpinLock. */
+    bool present;     /* the last thing heard of the card */
+    uint32_t changes; /* goes up whenever the card came, went or was exchanged */
+
+    /* Cancelling the request in progress (cancel.c). */
+    PIRP running;
+    KEVENT cancel_done;
+
+    struct ccid_slot *next_unit; /* unit.c */
+};
+
+static inline struct ccid_slot *ccid_slot_of(PSMARTCARD_EXTENSION ext)
+{
+    return CONTAINING_RECORD(ext, struct ccid_slot, ext);
+}
+
+static inline bool ccid_device_is_gone(const struct ccid_device *device)
+{
+    return __atomic_load_n(&device->gone, __ATOMIC_SEQ_CST);
+}
+
+/* ---- cmd.c: one command and its answer ------------------------------------------- */
+
+struct ccid_command {
+    uint8_t type;
+    uint8_t p1, p2, p3;
+    uint8_t answer_type;
+    uint32_t length;           /* of the data already at ccid_slot_data */
+    uint32_t timeout_ms;       /* for each message of the answer */
+    struct ccid_answer answer; /* out: valid when answered */
+    bool answered;             /* out: the reader answered, perhaps with a failure */
+};
+
+/* Where a command's data goes: behind the place of the header. */
+static inline uint8_t *ccid_slot_data(struct ccid_slot *slot)
+{
+    return slot->ext.SmartcardRequest.Buffer + CCID_HEADER_LENGTH;
+}
+
+/*
+ * Sends the command and waits for its answer. STATUS_SUCCESS: done. When the reader
+ * answered with a failure, command->answered is set and the status is that of bError.
+ * Otherwise the exchange itself failed; it was logged, the slot has been (or will be,
+ * before its next command) resynchronised, and its card is unpowered.
+ */
+NTSTATUS ccid_cmd(struct ccid_slot *slot, struct ccid_command *command);
+
+/* One attempt without repairs and retries; what resync.c is made of. */
+NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command);
+
+/* One log line for a failed command. */
+void ccid_cmd_log(struct ccid_slot *slot, const struct ccid_command *command,
+                  NTSTATUS status, const char *problem);
+
+/* ---- resync.c -------------------------------------------------------------------- */
+
+/*
+ * Brings reader and driver back in step (CCID 1.1 §5.3.1, Abort) within budget_ms and
+ * powers the card off. STATUS_SUCCESS, STATUS_DEVICE_REMOVED, or the status of the last
+ * step: then device->out_of_step stays set.
+ */
+NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms);
+
+/* Reads and drops what is queued. */
+void ccid_drain(struct ccid_slot *slot);
+
+#define CCID_RESYNC_NOW_MS   1000 /* at the end of the command that failed */
+#define CCID_RESYNC_LATER_MS 5000 /* before the next one, if that was not enough */
+
+/* ---- icc.c: commands to the card slot -------------------------------------------- */
+
+NTSTATUS ccid_icc_status(struct ccid_slot *slot, uint32_t timeout_ms, enum ccid_icc *icc);
+NTSTATUS ccid_icc_power_off(struct ccid_slot *slot);
+enum ccid_reset {
+    CCID_RESET_FIRST, /* the card has no power */
+    CCID_RESET_COLD,  /* it may have: off first */
+    CCID_RESET_WARM,  /* it has, and keeps its voltage */
+};
+/* Tries the voltages. *atr points into the answer; *atr_length is 2 ... 33. */
+NTSTATUS ccid_icc_power_on(struct ccid_slot *slot, enum ccid_reset kind,
+                           const uint8_t **atr, uint32_t *atr_length);
+/* bProtocolNum of the active parameters: 0 or 1. */
+NTSTATUS ccid_icc_get_protocol(struct ccid_slot *slot, uint8_t *protocol);
+/* What the card capabilities say about protocol (0 or 1) with the given Fi and Di. */
+NTSTATUS ccid_icc_set_parameters(struct ccid_slot *slot, uint8_t protocol, uint8_t fidi);
+
+/* ---- timeouts.c ------------------------------------------------------------------ */
+
+uint32_t ccid_timeout_transmit_ms(const SCARD_CARD_CAPABILITIES *card);
+
+/* ---- state.c: presence and power ------------------------------------------------- */
+
+/*
+ * The reader says whether a card is in; exchanged: it was taken out and put back since.
+ * Updates state and ATR and completes the tracker when something changed.
+ */
+void ccid_state_report(struct ccid_slot *slot, bool present, bool exchanged);
+/* The same from an answer to a command that was sent when changes was as given: newer
+ * news from the interrupt endpoint win. */
+void ccid_state_sampled(struct ccid_slot *slot, bool present, uint32_t changes);
+uint32_t ccid_state_changes(struct ccid_slot *slot);
+/* The card, if there is one, has no power. */
+void ccid_state_unpowered(struct ccid_slot *slot);
+/* After a callback has set a state: undoes it when the card went meanwhile, and says so.
+ */
+NTSTATUS ccid_state_settle(struct ccid_slot *slot, uint32_t changes);
+
+/* ---- notify.c -------------------------------------------------------------------- */
+
+/* Two bits of NotifySlotChange for a slot. False: the message says nothing about it. */
+bool ccid_notify_bits(const uint8_t *message, size_t len, uint8_t slot, bool *present,
+                      bool *changed);
+ccid_usb_notify ccid_notify;
+
+/* ---- cancel.c -------------------------------------------------------------------- */
+
+/* Makes the current request cancellable; STATUS_CANCELLED when it already was. */
+NTSTATUS ccid_cancel_arm(struct ccid_slot *slot);
+/* Ends that; afterwards no cancel is in force or under way. */
+void ccid_cancel_disarm(struct ccid_slot *slot);
+/* Ends the transfers of a device that is gone, for ever. Any thread. */
+void ccid_cancel_for_ever(struct ccid_device *device);
+
+/* ---- card.c, protocol.c, atr.c: callbacks ---------------------------------------- */
+
+NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext);
+NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext);
+NTSTATUS ccid_card_tracking(PSMARTCARD_EXTENSION ext);
+NTSTATUS ccid_card_vendor(PSMARTCARD_EXTENSION ext);
+NTSTATUS ccid_card_set_protocol(PSMARTCARD_EXTENSION ext);
+NTSTATUS ccid_card_parse_atr(PSMARTCARD_EXTENSION ext);
+/* Brackets the use of the device by a callback. */
+NTSTATUS ccid_card_enter(struct ccid_slot *slot);
+void ccid_card_leave(struct ccid_slot *slot);
+/* Resets the card and takes its ATR over; the state follows from it. */
+NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind);
+/* Tells the reader about a card whose ATR fixes the protocol (TA2). */
+NTSTATUS ccid_protocol_specific(struct ccid_slot *slot);
+
+/* ---- device.c, rates.c, unit.c, driver.c ----------------------------------------- */
+
+/* Slot for a new function device of the device: extension filled, library ready. */
+NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
+                          uint8_t index, struct ccid_slot **out);
+/* The end of IRP_MN_REMOVE_DEVICE, or of a slot that was never announced. */
+void ccid_slot_delete(struct ccid_slot *slot);
+/* First use of the device: drain, interrupt endpoint, slot states, rates. */
+NTSTATUS ccid_device_start(struct ccid_device *device);
+void ccid_rates_read(struct ccid_device *device);
+/* Smallest number that no other slot with this vendor and type has. */
+void ccid_unit_take(struct ccid_slot *slot);
+void ccid_unit_give_back(struct ccid_slot *slot);
+
+#endif

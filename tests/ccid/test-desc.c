@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test-desc.c - ccid/desc.c: configuration descriptors, honest, odd and hostile. */
+#include "ccid/internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+#include "corpus.h"
+
+static void reader(struct config *config, size_t offset, const void *bytes, size_t length)
+{
+    uint8_t descriptor[54];
+
+    memcpy(descriptor, config_class_descriptor, sizeof(descriptor));
+    memcpy(descriptor + offset, bytes, length);
+    config_reader(config, descriptor, 64);
+}
+
+static NTSTATUS parse(const struct config *config, struct ccid_desc *desc)
+{
+    return ccid_desc_parse(config->bytes, config->length, 0, desc);
+}
+
+/* ---- honest ---------------------------------------------------------------------- */
+
+static void test_parse_of_an_honest_reader_gives_every_field(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_reader(&config, config_class_descriptor, 64);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_null(desc.problem);
+    assert_int_equal(desc.configuration, 1);
+    assert_int_equal(desc.interface_number, 0);
+    assert_int_equal(desc.interface_class, 0x0B);
+    assert_int_equal(desc.interface_string, 5);
+    assert_true(desc.only_interface);
+    assert_int_equal(desc.bulk_in.address, 0x81);
+    assert_int_equal(desc.bulk_in.packet_size, 64);
+    assert_int_equal(desc.bulk_out.address, 0x02);
+    assert_int_equal(desc.interrupt_in.address, 0x83);
+    assert_int_equal(desc.interrupt_in.packet_size, 8);
+    assert_int_equal(desc.bcd_ccid, 0x0110);
+    assert_int_equal(desc.voltage_support, 7);
+    assert_int_equal(desc.default_clock_khz, 4000);
+    assert_int_equal(desc.maximum_clock_khz, 20000);
+    assert_int_equal(desc.data_rate_bps, 10752);
+    assert_int_equal(desc.maximum_data_rate_bps, 344064);
+    assert_int_equal(desc.max_ifsd, 254);
+    assert_int_equal(desc.features, 0x00040042);
+    assert_int_equal(desc.level, CCID_LEVEL_EXTENDED_APDU);
+    assert_int_equal(desc.slot_count, 1);
+    assert_int_equal(desc.busy_slot_count, 1);
+    assert_int_equal(desc.message_size, 271);
+    assert_int_equal(desc.ifsd, 254);
+}
+
+static void test_parse_with_the_class_descriptor_after_an_endpoint_finds_it(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_begin(&config, 1);
+    config_interface(&config, 0, 0x0B, 0, 2);
+    config_endpoint(&config, 0x81, 2, 64);
+    config_endpoint(&config, 0x02, 2, 64);
+    config_append(&config, config_class_descriptor, 54);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_int_equal(desc.default_clock_khz, 4000);
+    assert_int_equal(desc.interrupt_in.address, 0);
+}
+
+static void test_parse_takes_no_endpoint_of_another_interface(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_begin(&config, 2);
+    config_interface(&config, 1, 0x03, 0, 1);
+    config_endpoint(&config, 0x85, 2, 512);
+    config_interface(&config, 0, 0x0B, 0, 2);
+    config_append(&config, config_class_descriptor, 54);
+    config_endpoint(&config, 0x81, 2, 64);
+    config_endpoint(&config, 0x02, 2, 64);
+    config_interface(&config, 2, 0xFF, 0, 1);
+    config_endpoint(&config, 0x86, 3, 16);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_int_equal(desc.bulk_in.address, 0x81);
+    assert_int_equal(desc.interrupt_in.address, 0);
+    assert_false(desc.only_interface);
+}
+
+static void test_next_interface_gives_each_candidate_once(void **state)
+{
+    struct config config;
+    size_t offset = 0;
+    uint8_t number;
+
+    (void)state;
+    config_begin(&config, 4);
+    config_interface(&config, 2, 0x0B, 0, 0);
+    config_interface(&config, 7, 0x03, 0, 0);
+    config_interface(&config, 1, 0xFF, 0, 0);
+    config_interface(&config, 0, 0x0B, 0, 0);
+    assert_true(ccid_desc_next_interface(config.bytes, config.length, 0x1234, 0x5678,
+                                         &offset, &number));
+    assert_int_equal(number, 2);
+    assert_true(ccid_desc_next_interface(config.bytes, config.length, 0x1234, 0x5678,
+                                         &offset, &number));
+    assert_int_equal(number, 0);
+    assert_false(ccid_desc_next_interface(config.bytes, config.length, 0x1234, 0x5678,
+                                          &offset, &number));
+}
+
+static void test_next_interface_of_class_ff_wants_a_known_reader(void **state)
+{
+    struct config config;
+    size_t offset = 0;
+    uint8_t number = 0;
+
+    (void)state;
+    config_begin(&config, 1);
+    config_interface(&config, 3, 0xFF, 0, 0);
+    assert_false(ccid_desc_next_interface(config.bytes, config.length, 0x076B, 0x0001,
+                                          &offset, &number));
+    offset = 0;
+    assert_true(ccid_desc_next_interface(config.bytes, config.length, 0x076B, 0x5340,
+                                         &offset, &number));
+    assert_int_equal(number, 3);
+}
+
+/* ---- refusals -------------------------------------------------------------------- */
+
+/* Requirement 1: no class descriptor, no reader. */
+static void test_parse_without_a_class_descriptor_is_refused(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_begin(&config, 1);
+    config_interface(&config, 0, 0x0B, 0, 2);
+    config_endpoint(&config, 0x81, 2, 64);
+    config_endpoint(&config, 0x02, 2, 64);
+    assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
+    assert_non_null(desc.problem);
+}
+
+/* Requirement 2: 53 bytes are not used; 55 are, up to the 54th. */
+static void test_parse_of_a_class_descriptor_of_another_length(void **state)
+{
+    uint8_t descriptor[55] = {0};
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    memcpy(descriptor, config_class_descriptor, 54);
+    for (uint8_t length = 53; length <= 55; length++) {
+        descriptor[0] = length;
+        config_begin(&config, 1);
+        config_interface(&config, 0, 0x0B, 0, 2);
+        config_append(&config, descriptor, length);
+        config_endpoint(&config, 0x81, 2, 64);
+        config_endpoint(&config, 0x02, 2, 64);
+        assert_int_equal(parse(&config, &desc),
+                         length < 54 ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS);
+    }
+    assert_int_equal(desc.max_busy_slots, 1);
+}
+
+/* Requirement 3: the walk ends at bLength 0 and 1, and at one that leads out. */
+static void test_walk_ends_at_a_length_that_cannot_be(void **state)
+{
+    static const uint8_t lengths[] = {0, 1, 255};
+    struct ccid_desc desc;
+    struct config config;
+    uint8_t number;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths); i++) {
+        const uint8_t bad[2] = {lengths[i], 0x04};
+        size_t offset = 0;
+
+        config_begin(&config, 1);
+        config_append(&config, bad, sizeof(bad));
+        config_interface(&config, 0, 0x0B, 0, 2);
+        config_append(&config, config_class_descriptor, 54);
+        assert_false(ccid_desc_next_interface(config.bytes, config.length, 0, 0, &offset,
+                                              &number));
+        assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
+    }
+}
+
+static void test_parse_of_every_truncation_reads_nothing_beyond(void **state)
+{
+    struct config config;
+    struct ccid_desc desc;
+
+    (void)state;
+    config_reader(&config, config_class_descriptor, 64);
+    for (size_t length = 0; length < config.length; length++) {
+        uint8_t *copy = malloc(length == 0 ? 1 : length);
+        NTSTATUS status;
+
+        assert_non_null(copy);
+        memcpy(copy, config.bytes, length);
+        status = ccid_desc_parse(copy, length, 0, &desc);
+        /* Complete without its interrupt endpoint, which is the last descriptor. */
+        assert_int_equal(status, length >= config.length - 7 ? STATUS_SUCCESS
+                                                             : STATUS_INVALID_PARAMETER);
+        free(copy);
+    }
+}
+
+/* Requirement 6: 256 slots. */
+static void test_parse_of_too_many_slots_is_refused(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    reader(&config, 4, "\xFF", 1);
+    assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
+    reader(&config, 4, "\x20", 1);
+    assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
+    reader(&config, 4, "\x1F", 1);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_int_equal(desc.slot_count, 32);
+}
+
+/* Requirement 9: packet sizes that no bulk endpoint has, 0 first of all. */
+static void test_parse_of_impossible_packet_sizes_is_refused(void **state)
+{
+    static const struct {
+        uint16_t size;
+        NTSTATUS status;
+    } rows[] = {
+        {0, STATUS_INVALID_PARAMETER},
+        {1, STATUS_INVALID_PARAMETER},
+        {8, STATUS_SUCCESS},
+        {63, STATUS_INVALID_PARAMETER},
+        {64, STATUS_SUCCESS},
+        {512, STATUS_SUCCESS},
+        {1024, STATUS_SUCCESS},
+        {2047, STATUS_INVALID_PARAMETER},
+        {0x0840, STATUS_SUCCESS /* bits 12 and 11 are not size */},
+    };
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        config_reader(&config, config_class_descriptor, rows[i].size);
+        assert_int_equal(parse(&config, &desc), rows[i].status);
+    }
+}
+
+static void test_parse_of_an_iccd_token_says_not_supported(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_begin(&config, 1);
+    config_interface(&config, 0, 0x0B, 2, 1);
+    config_append(&config, config_class_descriptor, 54);
+    config_endpoint(&config, 0x83, 3, 8);
+    assert_int_equal(parse(&config, &desc), STATUS_NOT_SUPPORTED);
+    assert_non_null(strstr(desc.problem, "ICCD"));
+}
+
+static void test_parse_of_protocol_1_with_bulk_endpoints_is_a_bulk_reader(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_begin(&config, 1);
+    config_interface(&config, 0, 0x0B, 1, 2);
+    config_append(&config, config_class_descriptor, 54);
+    config_endpoint(&config, 0x81, 2, 64);
+    config_endpoint(&config, 0x02, 2, 64);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+}
+
+/* ---- safe values ----------------------------------------------------------------- */
+
+/* Requirements 4 and 5: what a reader says of its messages is bounded both ways. */
+static void test_message_size_is_safe_whatever_the_reader_says(void **state)
+{
+    static const struct {
+        uint8_t claimed[4];
+        uint32_t used;
+    } rows[] = {
+        {{0x00, 0x00, 0x00, 0x00}, 271},   {{0x3F, 0x00, 0x00, 0x00}, 271},
+        {{0x40, 0x00, 0x00, 0x00}, 64},    {{0x07, 0x01, 0x00, 0x00}, 271 /* 263 */},
+        {{0x0F, 0x01, 0x00, 0x00}, 271},   {{0x12, 0x00, 0x01, 0x00}, 65554},
+        {{0x14, 0x00, 0x01, 0x00}, 65556}, {{0x00, 0x00, 0x08, 0x00}, 65024},
+        {{0xFF, 0xFF, 0xFF, 0xFF}, 65024},
+    };
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        reader(&config, 44, rows[i].claimed, 4);
+        assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+        assert_int_equal(desc.message_size, rows[i].used);
+        assert_true(desc.ifsd >= 1 && desc.ifsd <= 254);
+        assert_true(desc.ifsd + 14 <= desc.message_size);
+    }
+    /* Two buffers of what an absurd claim gets, one rounded up to the largest packet. */
+    assert_true(desc.message_size * 2 + 1024 <= 128 * 1024);
+}
+
+/* Requirement 7: no busy slot is one; more than there are slots is one as well. */
+static void test_busy_slots_are_between_one_and_all(void **state)
+{
+    static const struct {
+        uint8_t max_slot_index, busy, used;
+    } rows[] = {{0, 0, 1}, {0, 1, 1}, {1, 5, 1}, {1, 2, 2}, {2, 2, 2}, {7, 8, 8}};
+    struct ccid_desc desc;
+    struct config config;
+    uint8_t descriptor[54];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        memcpy(descriptor, config_class_descriptor, 54);
+        descriptor[4] = rows[i].max_slot_index;
+        descriptor[53] = rows[i].busy;
+        config_reader(&config, descriptor, 64);
+        assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+        assert_int_equal(desc.busy_slot_count, rows[i].used);
+    }
+}
+
+static void test_ifsd_is_a_value_of_one_byte_that_fits(void **state)
+{
+    static const struct {
+        uint32_t features, ifsd, message, used;
+    } rows[] = {
+        {0x00010000, 0, 271, 32},    {0x00040042, 0, 271, 254},
+        {0x00010000, 512, 271, 254}, {0x00010000, 254, 64, 50},
+        {0x00010000, 1, 271, 1},     {0x00020042, 0xFFFFFFFF, 256, 242},
+    };
+    struct ccid_desc desc;
+    struct config config;
+    uint8_t descriptor[54];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        memcpy(descriptor, config_class_descriptor, 54);
+        memcpy(descriptor + 28, &rows[i].ifsd, 4); /* tests run on little-endian hosts */
+        memcpy(descriptor + 40, &rows[i].features, 4);
+        memcpy(descriptor + 44, &rows[i].message, 4);
+        config_reader(&config, descriptor, 64);
+        assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+        assert_int_equal(desc.ifsd, rows[i].used);
+    }
+}
+
+static void test_exchange_level_of_several_bits_is_the_most_capable(void **state)
+{
+    static const struct {
+        uint8_t features[4];
+        enum ccid_level level;
+    } rows[] = {
+        {{0, 0, 0x00, 0}, CCID_LEVEL_CHARACTER},
+        {{0, 0, 0x01, 0}, CCID_LEVEL_TPDU},
+        {{0, 0, 0x02, 0}, CCID_LEVEL_SHORT_APDU},
+        {{0, 0, 0x04, 0}, CCID_LEVEL_EXTENDED_APDU},
+        {{0, 0, 0x03, 0}, CCID_LEVEL_SHORT_APDU},
+        {{0, 0, 0x07, 0}, CCID_LEVEL_EXTENDED_APDU},
+    };
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        reader(&config, 40, rows[i].features, 4);
+        assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+        assert_int_equal(desc.level, rows[i].level);
+    }
+}
+
+/* ---- real readers ---------------------------------------------------------------- */
+
+/* A configuration descriptor around the 54 bytes of a row. */
+static void config_of_row(const char *row, struct config *config)
+{
+    uint32_t endpoints = corpus_number(row, "bNumEndpoints");
+    uint8_t descriptor[64];
+
+    assert_int_equal(corpus_bytes(row, "class_descriptor", descriptor, 64), 54);
+    config_begin(config, 1);
+    config_interface(config, 0, (uint8_t)corpus_number(row, "bInterfaceClass"),
+                     (uint8_t)corpus_number(row, "bInterfaceProtocol"),
+                     (uint8_t)endpoints);
+    config_append(config, descriptor, 54);
+    if (endpoints >= 2) {
+        config_endpoint(config, 0x81, 2, 64);
+        config_endpoint(config, 0x02, 2, 64);
+    }
+    if (endpoints == 1 || endpoints == 3)
+        config_endpoint(config, 0x83, 3, 8);
+}
+
+static void compare_row(const char *row, const struct ccid_desc *desc)
+{
+    static const char *const levels[] = {"character", "tpdu", "short-apdu",
+                                         "extended-apdu"};
+    char level[32];
+
+    corpus_string(row, "exchange_level", level, sizeof(level));
+    assert_string_equal(levels[desc->level], level);
+    assert_int_equal(desc->bcd_ccid, corpus_hex(row, "bcdCCID"));
+    assert_int_equal(desc->max_slot_index, corpus_number(row, "bMaxSlotIndex"));
+    assert_int_equal(desc->voltage_support, corpus_number(row, "bVoltageSupport"));
+    assert_int_equal(desc->protocols, corpus_number(row, "dwProtocols"));
+    assert_int_equal(desc->default_clock_khz, corpus_number(row, "dwDefaultClock"));
+    assert_int_equal(desc->maximum_clock_khz, corpus_number(row, "dwMaximumClock"));
+    assert_int_equal(desc->clock_count, corpus_number(row, "bNumClockSupported"));
+    assert_int_equal(desc->data_rate_bps, corpus_number(row, "dwDataRate"));
+    assert_int_equal(desc->maximum_data_rate_bps, corpus_number(row, "dwMaxDataRate"));
+    assert_int_equal(desc->data_rate_count, corpus_number(row, "bNumDataRatesSupported"));
+    assert_int_equal(desc->max_ifsd, corpus_number(row, "dwMaxIFSD"));
+    assert_int_equal(desc->synch_protocols, corpus_number(row, "dwSynchProtocols"));
+    assert_int_equal(desc->mechanical, corpus_number(row, "dwMechanical"));
+    assert_int_equal(desc->features, corpus_number(row, "dwFeatures"));
+    assert_int_equal(desc->max_message_length,
+                     corpus_number(row, "dwMaxCCIDMessageLength"));
+    assert_int_equal(desc->class_get_response, corpus_number(row, "bClassGetResponse"));
+    assert_int_equal(desc->class_envelope, corpus_number(row, "bClassEnvelope"));
+    assert_int_equal(desc->lcd_layout, corpus_number(row, "wLcdLayout"));
+    assert_int_equal(desc->pin_support, corpus_number(row, "bPINSupport"));
+    assert_int_equal(desc->max_busy_slots, corpus_number(row, "bMaxCCIDBusySlots"));
+    assert_true(desc->busy_slot_count >= 1 && desc->busy_slot_count <= desc->slot_count);
+    assert_true(desc->message_size >= 64 && desc->message_size <= CCID_MESSAGE_MAX);
+    assert_true(desc->ifsd >= 1 && desc->ifsd <= 254);
+}
+
+static void test_every_reader_of_the_corpus_reads_as_its_row_says(void **state)
+{
+    FILE *f = corpus_open("ccid-readers.jsonl", __func__);
+    char *row = NULL;
+    size_t size = 0;
+    int rows = 0;
+
+    (void)state;
+    if (f == NULL)
+        skip();
+    while (getline(&row, &size, f) > 0) {
+        bool bulk = corpus_number(row, "bNumEndpoints") >= 2;
+        struct ccid_desc desc;
+        struct config config;
+        size_t offset = 0;
+        uint8_t number;
+
+        config_of_row(row, &config);
+        assert_int_equal(parse(&config, &desc),
+                         bulk ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED);
+        compare_row(row, &desc);
+        assert_true(ccid_desc_next_interface(
+            config.bytes, config.length, (uint16_t)corpus_hex(row, "vid"),
+            (uint16_t)corpus_hex(row, "pid"), &offset, &number));
+        rows++;
+    }
+    free(row);
+    fclose(f);
+    printf("%d descriptors of real readers\n", rows);
+    assert_true(rows > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parse_of_an_honest_reader_gives_every_field),
+        cmocka_unit_test(test_parse_with_the_class_descriptor_after_an_endpoint_finds_it),
+        cmocka_unit_test(test_parse_takes_no_endpoint_of_another_interface),
+        cmocka_unit_test(test_next_interface_gives_each_candidate_once),
+        cmocka_unit_test(test_next_interface_of_class_ff_wants_a_known_reader),
+        cmocka_unit_test(test_parse_without_a_class_descriptor_is_refused),
+        cmocka_unit_test(test_parse_of_a_class_descriptor_of_another_length),
+        cmocka_unit_test(test_walk_ends_at_a_length_that_cannot_be),
+        cmocka_unit_test(test_parse_of_every_truncation_reads_nothing_beyond),
+        cmocka_unit_test(test_parse_of_too_many_slots_is_refused),
+        cmocka_unit_test(test_parse_of_impossible_packet_sizes_is_refused),
+        cmocka_unit_test(test_parse_of_an_iccd_token_says_not_supported),
+        cmocka_unit_test(test_parse_of_protocol_1_with_bulk_endpoints_is_a_bulk_reader),
+        cmocka_unit_test(test_message_size_is_safe_whatever_the_reader_says),
+        cmocka_unit_test(test_busy_slots_are_between_one_and_all),
+        cmocka_unit_test(test_ifsd_is_a_value_of_one_byte_that_fits),
+        cmocka_unit_test(test_exchange_level_of_several_bits_is_the_most_capable),
+        cmocka_unit_test(test_every_reader_of_the_corpus_reads_as_its_row_says),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
