@@ -61,8 +61,11 @@ bool smc_mutant_take_locked(PKMUTANT mutant);
 
 /* ---- io.c ------------------------------------------------------------------------ */
 
-bool smc_io_is_device(const void *object);
 void smc_io_log(PDEVICE_OBJECT device, NTSTATUS status, const char *text);
+
+/* ---- devobj.c -------------------------------------------------------------------- */
+
+bool smc_io_is_device(const void *object);
 
 /* ---- link.c ---------------------------------------------------------------------- */
 

@@ -39,7 +39,8 @@ const struct smc_device_identity *smc_io_identity(PDEVICE_OBJECT device);
 
 /*
  * Makes an IRP in the caller's memory. complete runs exactly once, in whatever thread
- * completes it, possibly inside IoCallDriver; afterwards the memory is the caller's again.
+ * completes it, possibly inside IoCallDriver; afterwards the memory is the caller's
+ * again.
  */
 void smc_irp_init(PIRP irp, PDEVICE_OBJECT device, PFILE_OBJECT file, UCHAR major,
                   UCHAR minor, VOID (*complete)(PIRP irp, PVOID context), PVOID context);

@@ -24,7 +24,8 @@ void smc_t1_reset(const struct smc_t1_link *link);
 /* The same for an extension: after every reset of its card. */
 void smc_t1_reset_extension(PSMARTCARD_EXTENSION ext);
 
-/* A command that its driver left unfinished is over: the next one resynchronises first. */
+/* A command that its driver left unfinished is over: the next one resynchronises first.
+ */
 void smc_t1_abandon(T1_DATA *t1);
 
 /* Begins a command of len bytes (or goes on, when one is under way): no effect unless
