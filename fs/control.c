@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * control.c - the ioctl envelope of `control` (scard_ioctl.h): what is refused, what the
+ * library answers alone, what waits, and what goes to the card.
+ */
+#include "fs/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The rules of struct scard_call; the kernel has copied exactly _IOC_SIZE bytes. */
+static bool well_formed(const struct scard_call *call, unsigned cmd, size_t in_size)
+{
+    size_t room;
+
+    if (call->size != _IOC_SIZE(cmd) || call->size != in_size ||
+        call->version != SCARD_IOC_VERSION || call->flags != 0)
+        return false;
+    room = call->size - SCARD_CALL_HEADER_SIZE;
+    return call->in_len <= room && call->out_len <= room;
+}
+
+void scfs_control_answer(fuse_req_t req, struct scard_call *call, NTSTATUS status,
+                         ULONG information)
+{
+    size_t len = SCARD_CALL_HEADER_SIZE;
+
+    call->status = status;
+    call->out_len = NT_SUCCESS(status) ? information : 0;
+    /* A negative result and the bytes both reach the client. */
+    fuse_reply_ioctl(req, -smc_status_errno(status), call, len + call->out_len);
+}
+
+/* GET_STATE and the like: under the library's spin lock, in this thread, at any time. */
+static void answer_now(fuse_req_t req, struct scfs_handle *handle,
+                       const struct scard_call *header, const uint8_t *input)
+{
+    struct scfs_reader *reader = handle->reader;
+    union {
+        struct scard_call call;
+        uint8_t bytes[SCARD_CALL_SIZE_MAX];
+    } u;
+    ULONG information = 0;
+    NTSTATUS status = STATUS_DEVICE_REMOVED;
+
+    u.call = *header;
+    memcpy(u.call.data, input, header->in_len);
+    if (scfs_reader_enter(reader)) {
+        status = smc_irp_ioctl(reader->device, &reader->file, header->code, u.call.data,
+                               header->in_len, header->out_len, &information);
+        scfs_reader_leave(reader);
+    }
+    if (information > header->out_len)
+        information = header->out_len;
+    if (NT_SUCCESS(status) && header->code == IOCTL_SMARTCARD_GET_STATE &&
+        information == sizeof handle->seen_state) {
+        pthread_mutex_lock(handle->lock);
+        memcpy(&handle->seen_state, u.call.data, sizeof handle->seen_state);
+        pthread_mutex_unlock(handle->lock);
+    }
+    scfs_control_answer(req, &u.call, status, information);
+}
+
+/* The tag a request names; one that nobody has when it is too short for one. */
+static uint32_t tag_of(const struct scard_call *header, const uint8_t *input)
+{
+    uint32_t tag = 0;
+
+    if (header->in_len >= sizeof tag)
+        memcpy(&tag, input, sizeof tag);
+    return tag;
+}
+
+void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd,
+                        const void *in, size_t in_size)
+{
+    struct scard_call header;
+    const uint8_t *input;
+
+    if (_IOC_TYPE(cmd) != SCARD_IOC_MAGIC || _IOC_NR(cmd) != 1 ||
+        _IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE)) {
+        fuse_reply_err(req, ENOTTY);
+        return;
+    }
+    if (in == NULL || in_size < sizeof header) {
+        fuse_reply_err(req, EINVAL);
+        return;
+    }
+    memcpy(&header, in, sizeof header);
+    input = (const uint8_t *)in + sizeof header;
+    if (!well_formed(&header, cmd, in_size)) {
+        fuse_reply_err(req, EINVAL);
+        return;
+    }
+
+    switch (header.code) {
+    case IOCTL_SMARTCARD_GET_STATE:
+    case IOCTL_SMARTCARD_GET_LAST_ERROR:
+        answer_now(req, handle, &header, input);
+        return;
+    case IOCTL_SMARTCARD_GET_ATTRIBUTE:
+        /* Those of the vendor's class are offered to the driver, which may block. */
+        if (tag_of(&header, input) >> 16 != SCARD_CLASS_VENDOR_DEFINED) {
+            answer_now(req, handle, &header, input);
+            return;
+        }
+        break;
+    case IOCTL_SMARTCARD_IS_PRESENT:
+    case IOCTL_SMARTCARD_IS_ABSENT:
+        scfs_wait_call(req, handle, &header);
+        return;
+    case SCFS_IOCTL_SMARTCARD_CANCEL_BLOCKING:
+        scfs_wait_cancel(handle);
+        scfs_control_answer(req, &header, STATUS_SUCCESS, 0);
+        return;
+    case SCFS_IOCTL_SMARTCARD_RESET_EVENTS: /* no stale events can exist here */
+        scfs_control_answer(req, &header, STATUS_SUCCESS, 0);
+        return;
+    case IOCTL_SMARTCARD_SET_ATTRIBUTE:
+        if (handle->may_touch && tag_of(&header, input) == SCARD_ATTR_DEVICE_IN_USE) {
+            answer_now(req, handle, &header, input);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    if (!handle->may_touch) {
+        fuse_reply_err(req, EBADF);
+        return;
+    }
+    scfs_call_start(req, handle, &header, input);
+}

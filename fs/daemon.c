@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * daemon.c - the life of the process.
+ *
+ * The main thread mounts and serves. A second one, the supervisor, starts the driver
+ * while the mount already answers, reports that it is ready, waits for a signal, and ends
+ * things in order: readers go (parked, queued and running requests: ENODEV; cards powered
+ * down), then the loop is left and the mount given up. All other threads have the signals
+ * blocked.
+ *
+ * In the background, the first process waits for the report of its child, so that whoever
+ * started it finds a live mount.
+ */
+#include "fs/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS_MAX      256 /* far above the readers that may be busy at once */
+#define IDLE_THREADS_MAX 16
+#define NUDGE_MS         20
+
+struct life {
+    struct scfs fs;
+    struct scfs_mount mount;
+    struct smc_io_client client;
+    int ready_pipe; /* to the first process; -1: none */
+    bool driver_loaded;
+    int status; /* of the process */
+    pthread_t server, supervisor;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool loop_left;
+};
+
+void scfs_options_init(struct scfs_options *options)
+{
+    const struct group *group = geteuid() == 0 ? getgrnam("scard") : NULL;
+
+    *options = (struct scfs_options){
+        .power_on = true,
+        .uid = geteuid(),
+        .gid = group != NULL ? group->gr_gid : getegid(),
+        .mode = 0660,
+    };
+}
+
+/* ---- the I/O manager's client ---------------------------------------------------- */
+
+static NTSTATUS arrived(void *context, PDEVICE_OBJECT device)
+{
+    return scfs_reader_arrived(context, device);
+}
+
+static void gone(void *context, PDEVICE_OBJECT device, int surprise)
+{
+    scfs_reader_gone(context, device, surprise != 0);
+}
+
+static void log_line(void *context, PDEVICE_OBJECT device, NTSTATUS status,
+                     const char *text)
+{
+    scfs_log_driver(context, device, status, text);
+}
+
+/* ---- start and stop -------------------------------------------------------------- */
+
+static bool start_driver(struct life *life)
+{
+    const struct scfs_options *options = life->fs.options;
+    const struct scfs_driver *driver = life->fs.driver;
+    NTSTATUS status;
+
+    if (options->debug)
+        SmartcardSetDebugLevel(options->debug_level);
+    life->client = (struct smc_io_client){
+        .arrived = arrived, .gone = gone, .log = log_line, .context = &life->fs};
+    smc_io_register(&life->client);
+    status = smc_io_load(&life->fs.driver_object, driver->entry);
+    if (!NT_SUCCESS(status)) {
+        scfs_complain("the driver cannot be loaded: %s", smc_status_name(status));
+        return false;
+    }
+    life->driver_loaded = true;
+
+    if (options->with_virtual) {
+        status = driver->virtual_start(&life->fs.driver_object);
+        for (unsigned i = 0; i < options->shape_count && NT_SUCCESS(status); i++)
+            status = driver->plug(options->shapes[i]);
+        if (!NT_SUCCESS(status)) {
+            scfs_complain("a virtual reader cannot be made: %s", smc_status_name(status));
+            return false;
+        }
+    }
+    status =
+        driver->watch != NULL ? driver->watch(&life->fs.driver_object) : STATUS_SUCCESS;
+    if (!NT_SUCCESS(status)) {
+        if (!options->with_virtual) {
+            scfs_complain("USB cannot be watched for readers");
+            return false;
+        }
+        scfs_log(LOG_WARNING, "USB cannot be watched: virtual readers only");
+    }
+    return true;
+}
+
+static void stop_driver(struct life *life)
+{
+    struct scfs *fs = &life->fs;
+
+    pthread_mutex_lock(&fs->lock);
+    fs->stopping = true;
+    pthread_mutex_unlock(&fs->lock);
+    scfs_wait_wake(&fs->lock, &fs->waits, ENODEV);
+    if (life->driver_loaded)
+        smc_io_unload(&fs->driver_object); /* each reader goes */
+    scfs_poll_wake(&fs->lock, &fs->pollers);
+    smc_io_register(NULL);
+}
+
+/* ---- ready ----------------------------------------------------------------------- */
+
+static void report(struct life *life, int status)
+{
+    uint8_t byte = (uint8_t)status;
+    int null;
+
+    if (life->ready_pipe < 0)
+        return;
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= 2 && null >= 0; fd++)
+        dup2(null, fd);
+    if (null > 2)
+        close(null);
+    while (write(life->ready_pipe, &byte, 1) < 0 && errno == EINTR)
+        continue;
+    close(life->ready_pipe);
+    life->ready_pipe = -1;
+}
+
+/* In the child: true. In the first process: false, with the exit status. */
+static bool go_to_background(struct life *life, int *status)
+{
+    int ends[2];
+    uint8_t byte = 1;
+    ssize_t got;
+    pid_t child;
+
+    fflush(NULL);
+    if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0) {
+        scfs_complain("cannot go to the background: %s", strerror(errno));
+        *status = 1;
+        return false;
+    }
+    if (child == 0) {
+        close(ends[0]);
+        life->ready_pipe = ends[1];
+        setsid();
+        if (chdir("/") != 0) /* only keeps some file system busy */
+            scfs_log(LOG_WARNING, "chdir: %s", strerror(errno));
+        return true;
+    }
+    close(ends[1]);
+    do
+        got = read(ends[0], &byte, 1);
+    while (got < 0 && errno == EINTR);
+    close(ends[0]);
+    *status = got == 1 ? byte : 1;
+    return false;
+}
+
+/* ---- threads --------------------------------------------------------------------- */
+
+static void nothing(int signal_number)
+{
+    (void)signal_number;
+}
+
+static void termination_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+}
+
+static void *supervise(void *argument)
+{
+    struct life *life = argument;
+    sigset_t set;
+    int signal_number;
+
+    termination_signals(&set);
+    if (start_driver(life)) {
+        report(life, 0);
+        sigwait(&set, &signal_number);
+    } else {
+        life->status = 1;
+    }
+    stop_driver(life);
+
+    /* The loop sleeps on a semaphore and looks around only when a signal interrupts it;
+     * one that comes before it sleeps does nothing, hence again and again. */
+    fuse_session_exit(life->fs.session);
+    pthread_mutex_lock(&life->lock);
+    while (!life->loop_left) {
+        struct timespec until;
+
+        pthread_kill(life->server, SIGUSR1);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += NUDGE_MS * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_nsec -= 1000000000L;
+            until.tv_sec++;
+        }
+        pthread_cond_timedwait(&life->changed, &life->lock, &until);
+    }
+    pthread_mutex_unlock(&life->lock);
+    return NULL;
+}
+
+static void serve(struct life *life)
+{
+    struct fuse_loop_config *config = fuse_loop_cfg_create();
+
+    fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
+    fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS_MAX);
+    if (fuse_session_loop_mt(life->fs.session, config) < 0) {
+        scfs_log(LOG_ERR, "the mount cannot be served");
+        life->status = 1;
+    }
+    fuse_loop_cfg_destroy(config);
+    pthread_mutex_lock(&life->lock);
+    life->loop_left = true;
+    pthread_cond_broadcast(&life->changed);
+    pthread_mutex_unlock(&life->lock);
+}
+
+static int live(struct life *life)
+{
+    struct sigaction nudge = {.sa_handler = nothing}; /* no SA_RESTART: it interrupts */
+    sigset_t set;
+
+    if (!scfs_mount_enter(&life->mount, &life->fs))
+        return 1;
+    termination_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGUSR1, &nudge, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    life->server = pthread_self();
+    pthread_mutex_init(&life->lock, NULL);
+    pthread_cond_init(&life->changed, NULL);
+    if (scfs_timer_start(&life->fs.timer) != 0 ||
+        pthread_create(&life->supervisor, NULL, supervise, life) != 0) {
+        scfs_complain("cannot start a thread");
+        scfs_timer_stop(&life->fs.timer);
+        return 1;
+    }
+    serve(life);
+    /* Unmounted from outside: the supervisor still waits for a signal. */
+    pthread_kill(life->supervisor, SIGTERM);
+    pthread_join(life->supervisor, NULL);
+    scfs_timer_stop(&life->fs.timer);
+    return life->status;
+}
+
+int scfs_run(const struct scfs_options *options, const struct scfs_driver *driver)
+{
+    struct life *life = calloc(1, sizeof *life);
+    int status = 1;
+
+    if (life == NULL) {
+        scfs_complain("out of memory");
+        return 1;
+    }
+    life->ready_pipe = -1;
+    scfs_init(&life->fs, options, driver);
+    scfs_log_open(options->foreground);
+    life->fs.session = scfs_session_new(&life->fs, true);
+    life->mount.lock = -1;
+    if (life->fs.session == NULL)
+        status = 2;
+    else if (scfs_mount_take(&life->mount, options->mount_point) &&
+             (options->foreground || go_to_background(life, &status)))
+        status = live(life);
+    scfs_mount_leave(&life->mount, &life->fs);
+    report(life, status); /* a start that failed */
+    free(life);
+    return status;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * executor.c - one thread at a time in the device calls of a physical reader.
+ *
+ * The thread that brings a job to an idle executor becomes the executor: it runs the job,
+ * then what was queued meanwhile in that order, and lets go. So a request on an idle
+ * reader never changes threads, and a busy reader holds one thread however many wait.
+ *
+ * busy goes false, or the next job is taken, between run and finish: the answer that
+ * finish gives may bring the next request before finish has returned.
+ */
+#include "fs/executor.h"
+
+void scfs_executor_init(struct scfs_executor *executor)
+{
+    *executor = (struct scfs_executor){0};
+    pthread_mutex_init(&executor->lock, NULL);
+    pthread_cond_init(&executor->changed, NULL);
+    InitializeListHead(&executor->queue);
+}
+
+void scfs_executor_destroy(struct scfs_executor *executor)
+{
+    pthread_cond_destroy(&executor->changed);
+    pthread_mutex_destroy(&executor->lock);
+}
+
+void scfs_executor_lock(struct scfs_executor *executor)
+{
+    pthread_mutex_lock(&executor->lock);
+}
+
+void scfs_executor_unlock(struct scfs_executor *executor)
+{
+    pthread_mutex_unlock(&executor->lock);
+}
+
+static void enqueue_locked(struct scfs_executor *executor, struct scfs_job *job)
+{
+    job->state = SCFS_JOB_QUEUED;
+    InsertTailList(&executor->queue, &job->link);
+}
+
+/* The next job, or an idle executor. */
+static struct scfs_job *take_locked(struct scfs_executor *executor)
+{
+    struct scfs_job *job = NULL;
+
+    if (!IsListEmpty(&executor->queue)) {
+        job = CONTAINING_RECORD(RemoveHeadList(&executor->queue), struct scfs_job, link);
+        job->state = SCFS_JOB_RUNNING;
+    }
+    executor->current = job;
+    executor->busy = job != NULL;
+    return job;
+}
+
+/* Called with the lock held by the thread that has become the executor; releases it. */
+static void execute_locked(struct scfs_executor *executor)
+{
+    struct scfs_job *job = take_locked(executor);
+
+    while (job != NULL) {
+        struct scfs_job *next;
+
+        pthread_mutex_unlock(&executor->lock);
+        job->run(job);
+        pthread_mutex_lock(&executor->lock);
+        job->state = SCFS_JOB_DONE;
+        next = take_locked(executor);
+        pthread_mutex_unlock(&executor->lock);
+        /* From here on the executor belongs to whoever comes next; it may even be gone
+         * when finish returns and there is no next job of ours. */
+        job->finish(job);
+        if (next == NULL)
+            return;
+        job = next;
+        pthread_mutex_lock(&executor->lock);
+    }
+    pthread_mutex_unlock(&executor->lock);
+}
+
+void scfs_executor_submit_locked(struct scfs_executor *executor, struct scfs_job *job)
+{
+    enqueue_locked(executor, job);
+    if (executor->busy) {
+        pthread_mutex_unlock(&executor->lock);
+        return;
+    }
+    executor->busy = true;
+    execute_locked(executor);
+}
+
+static void *background_thread(void *argument)
+{
+    struct scfs_executor *executor = argument;
+
+    pthread_mutex_lock(&executor->lock);
+    execute_locked(executor);
+    return NULL;
+}
+
+void scfs_executor_background_locked(struct scfs_executor *executor, struct scfs_job *job)
+{
+    pthread_attr_t detached;
+    pthread_t thread;
+    int error;
+
+    enqueue_locked(executor, job);
+    if (executor->busy) {
+        pthread_mutex_unlock(&executor->lock);
+        return;
+    }
+    executor->busy = true;
+    pthread_mutex_unlock(&executor->lock);
+
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    error = pthread_create(&thread, &detached, background_thread, executor);
+    pthread_attr_destroy(&detached);
+    if (error != 0) {
+        pthread_mutex_lock(&executor->lock);
+        executor->busy = false;
+        pthread_mutex_unlock(&executor->lock);
+    }
+}
+
+struct wait_job {
+    struct scfs_job outer; /* what is queued */
+    struct scfs_job *inner;
+    struct scfs_executor *executor;
+    bool finished;
+};
+
+static void wait_run(struct scfs_job *job)
+{
+    struct wait_job *wait = CONTAINING_RECORD(job, struct wait_job, outer);
+
+    wait->inner->run(wait->inner);
+}
+
+static void wait_finish(struct scfs_job *job)
+{
+    struct wait_job *wait = CONTAINING_RECORD(job, struct wait_job, outer);
+
+    wait->inner->finish(wait->inner);
+    pthread_mutex_lock(&wait->executor->lock);
+    wait->finished = true;
+    pthread_cond_broadcast(&wait->executor->changed);
+    pthread_mutex_unlock(&wait->executor->lock);
+}
+
+void scfs_executor_wait(struct scfs_executor *executor, struct scfs_job *job)
+{
+    struct wait_job wait = {
+        .outer = {.run = wait_run, .finish = wait_finish},
+        .inner = job,
+        .executor = executor,
+    };
+
+    pthread_mutex_lock(&executor->lock);
+    scfs_executor_submit_locked(executor, &wait.outer);
+    pthread_mutex_lock(&executor->lock);
+    while (!wait.finished)
+        pthread_cond_wait(&executor->changed, &executor->lock);
+    pthread_mutex_unlock(&executor->lock);
+}
+
+bool scfs_executor_withdraw_locked(struct scfs_executor *executor, struct scfs_job *job)
+{
+    (void)executor;
+    if (job->state != SCFS_JOB_QUEUED)
+        return false;
+    RemoveEntryList(&job->link);
+    job->state = SCFS_JOB_NEW;
+    return true;
+}

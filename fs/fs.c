@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fs.c - the operations of the mount.
+ *
+ * THEORY
+ *
+ * fs/ is I/O manager and resource manager at once: it turns file operations into IRPs and
+ * is the only one that sends them. Below it is a driver that it knows by its dispatch
+ * routines alone.
+ *
+ * Readers. A reader exists from arrived (started, opened once with IRP_MJ_CREATE, listed)
+ * to gone (unlisted, everything on it ended, cleaned up, closed, removed). References
+ * keep its memory, `users` its device. A handle never reaches another reader than the one
+ * it was opened on, and a number is not given again while a handle knows it.
+ *
+ * Requests. No handler sleeps. Either it answers at once (text files; what the library
+ * answers alone, under its spin lock), or it parks the request (park.c: waits, wait.c;
+ * queued and running calls, call.c), which is answered exactly once: by its event, an
+ * interrupt, its limit, or the end of its reader. The one thread per physical reader that
+ * may block in the driver is its executor (executor.c): the FUSE thread that brought a
+ * call to an idle reader. max_threads is far above the number of readers, so executors
+ * never use up the threads of the mount.
+ *
+ * States of a call: queued -> running -> done. Queued, it can be withdrawn by anybody
+ * (interrupt, limit, removal). Running, the client can be answered early, and the IRP is
+ * cancelled; it ends unheard.
+ *
+ * Presence. tracker.c keeps one tracker pending and counts changes; every waiter is one
+ * of fs on that one tracker. power.c resets a card that has come.
+ *
+ * Locks: registry -> reader -> executor -> timer; none is held across a driver call, a
+ * FUSE answer or a notification.
+ *
+ * Deliberately not done: caching by the kernel (files change by themselves), inotify (it
+ * does not see changes of a server; poll does), forget (nodes have no state of their
+ * own).
+ */
+#include "fs/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+static struct scfs_handle *handle_of(const struct fuse_file_info *fi)
+{
+    return (struct scfs_handle *)(uintptr_t)fi->fh;
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    if (!scfs_node_is_dir(scfs_node_kind(ino))) {
+        fuse_reply_err(req, ENOTDIR);
+        return;
+    }
+    fi->fh = 0;
+    fuse_reply_open(req, fi);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct scfs *fs = fuse_req_userdata(req);
+    enum scfs_kind kind = scfs_node_kind(ino);
+    uint64_t sequence = scfs_node_sequence(ino);
+    struct scfs_reader *reader = NULL;
+    struct scfs_handle *handle;
+
+    if (scfs_node_is_dir(kind)) {
+        fuse_reply_err(req, EISDIR);
+        return;
+    }
+    /* The kernel lets root pass without looking at the mode. */
+    if ((fi->flags & O_ACCMODE) != O_RDONLY && kind != SCFS_CONTROL &&
+        kind != SCFS_VIRTUAL) {
+        fuse_reply_err(req, EACCES);
+        return;
+    }
+    if (sequence != 0) {
+        reader = scfs_registry_by_sequence(fs, sequence);
+        if (reader == NULL) {
+            fuse_reply_err(req, ENODEV);
+            return;
+        }
+    }
+    handle = scfs_handle_new(fs, reader, kind, fi->flags);
+    if (handle == NULL) {
+        fuse_reply_err(req, errno);
+    } else {
+        fi->fh = (uintptr_t)handle;
+        fi->direct_io = 1;
+        fi->nonseekable = kind == SCFS_CONTROL;
+        if (fuse_reply_open(req, fi) != 0) /* nobody will release it */
+            scfs_handle_release(handle);
+    }
+    if (reader != NULL)
+        scfs_reader_put(reader);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    (void)ino;
+    scfs_handle_release(handle_of(fi));
+    fuse_reply_err(req, 0);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+                    struct fuse_file_info *fi)
+{
+    struct scfs_handle *handle = handle_of(fi);
+    bool nonblock = (fi->flags & O_NONBLOCK) != 0;
+
+    (void)ino;
+    switch (handle->kind) {
+    case SCFS_CONTROL: /* no answer is ever waiting: nothing can be written yet */
+        fuse_reply_err(req, ENODATA);
+        return;
+    case SCFS_VIRTUAL:
+        fuse_reply_buf(req, NULL, 0);
+        return;
+    case SCFS_CHANGES:
+    case SCFS_EVENTS_PRESENT:
+    case SCFS_EVENTS_ABSENT:
+        scfs_wait_read(req, handle, size, nonblock);
+        return;
+    case SCFS_ATR:
+        scfs_wait_atr(req, handle, size, off, nonblock);
+        return;
+    default:
+        scfs_content_read(req, handle, size, off);
+        return;
+    }
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size,
+                     off_t off, struct fuse_file_info *fi)
+{
+    struct scfs_handle *handle = handle_of(fi);
+    ssize_t done = -EOPNOTSUPP;
+
+    (void)ino;
+    (void)off;
+    if (handle->kind == SCFS_VIRTUAL)
+        done = scfs_virtual_write(handle->fs, text, size);
+    if (done < 0)
+        fuse_reply_err(req, (int)-done);
+    else
+        fuse_reply_write(req, (size_t)done);
+}
+
+static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *argument,
+                     struct fuse_file_info *fi, unsigned flags, const void *in,
+                     size_t in_size, size_t out_size)
+{
+    (void)ino;
+    (void)argument;
+    (void)out_size; /* the same as in_size for what we take */
+    if ((flags & FUSE_IOCTL_DIR) != 0 || handle_of(fi)->kind != SCFS_CONTROL)
+        fuse_reply_err(req, ENOTTY);
+    else
+        scfs_control_ioctl(req, handle_of(fi), cmd, in, in_size);
+}
+
+static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+                    struct fuse_pollhandle *poll)
+{
+    (void)ino;
+    scfs_poll(req, handle_of(fi), poll);
+}
+
+/* ---- what nobody may do ---------------------------------------------------------- */
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                     dev_t device)
+{
+    (void)parent, (void)name, (void)mode, (void)device;
+    fuse_reply_err(req, EPERM);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    (void)parent, (void)name, (void)mode;
+    fuse_reply_err(req, EPERM);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    (void)parent, (void)name;
+    fuse_reply_err(req, EPERM);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+                      fuse_ino_t new_parent, const char *new_name, unsigned flags)
+{
+    (void)parent, (void)name, (void)new_parent, (void)new_name, (void)flags;
+    fuse_reply_err(req, EPERM);
+}
+
+const struct fuse_lowlevel_ops scfs_ops = {
+    .lookup = scfs_tree_lookup,
+    .getattr = scfs_tree_getattr,
+    .setattr = scfs_tree_setattr,
+    .opendir = op_opendir,
+    .readdir = scfs_tree_readdir,
+    .open = op_open,
+    .release = op_release,
+    .read = op_read,
+    .write = op_write,
+    .ioctl = op_ioctl,
+    .poll = op_poll,
+    .mknod = op_mknod,
+    .mkdir = op_mkdir,
+    .unlink = op_unlink,
+    .rmdir = op_unlink,
+    .rename = op_rename,
+};
+
+void scfs_init(struct scfs *fs, const struct scfs_options *options,
+               const struct scfs_driver *driver)
+{
+    *fs = (struct scfs){.options = options, .driver = driver};
+    pthread_mutex_init(&fs->lock, NULL);
+    InitializeListHead(&fs->readers);
+    InitializeListHead(&fs->waits);
+    InitializeListHead(&fs->pollers);
+    scfs_timer_init(&fs->timer, scfs_clock_ms);
+}

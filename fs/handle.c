@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * handle.c - an open file. Everything a client knows of the past is kept here: the text
+ * it is reading, which event it has had, the state it saw last.
+ */
+#include "fs/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+struct scfs_handle *scfs_handle_new(struct scfs *fs, struct scfs_reader *reader,
+                                    enum scfs_kind kind, int flags)
+{
+    struct scfs_handle *handle = calloc(1, sizeof *handle);
+
+    if (handle == NULL) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    handle->refs = 1;
+    handle->fs = fs;
+    handle->kind = kind;
+    handle->may_touch = (flags & O_ACCMODE) != O_RDONLY;
+    handle->lock = reader != NULL ? &reader->lock : &fs->lock;
+    InitializeListHead(&handle->poll_link);
+    if (reader == NULL)
+        return handle;
+    if (!scfs_registry_opened(reader)) {
+        free(handle);
+        errno = ENODEV;
+        return NULL;
+    }
+    handle->reader = scfs_reader_get(reader);
+    if ((kind == SCFS_CONTROL || kind == SCFS_STATE) && scfs_reader_enter(reader)) {
+        handle->seen_state = scfs_reader_state(reader);
+        scfs_reader_leave(reader);
+    }
+    return handle;
+}
+
+struct scfs_handle *scfs_handle_get(struct scfs_handle *handle)
+{
+    InterlockedIncrement(&handle->refs);
+    return handle;
+}
+
+void scfs_handle_put(struct scfs_handle *handle)
+{
+    if (InterlockedDecrement(&handle->refs) > 0)
+        return;
+    if (handle->reader != NULL)
+        scfs_reader_put(handle->reader);
+    free(handle);
+}
+
+void scfs_handle_release(struct scfs_handle *handle)
+{
+    scfs_poll_forget(handle);
+    if (handle->reader != NULL)
+        scfs_registry_closed(handle->reader);
+    scfs_handle_put(handle);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * internal.h - what the files of fs/ share. fs.c says how they work together.
+ *
+ * Locks, in the order in which they may nest: the registry's (struct scfs), a reader's,
+ * an executor's, the timer's. None is held while a driver is called or FUSE is answered.
+ */
+#ifndef SCFS_INTERNAL_H
+#define SCFS_INTERNAL_H
+
+#define FUSE_USE_VERSION 312
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scard_ioctl.h"
+#include "smcnt.h"
+#include "smclib/io.h"
+
+#include "fs/executor.h"
+#include "fs/node.h"
+#include "fs/park.h"
+#include "fs/scardfs.h"
+#include "fs/text.h"
+#include "fs/timer.h"
+
+/* ---- the mount (fs.c, registry.c) ------------------------------------------------ */
+
+struct scfs {
+    const struct scfs_options *options;
+    const struct scfs_driver *driver;
+    struct fuse_session *session;
+    struct scfs_timer timer;
+    DRIVER_OBJECT driver_object;
+
+    pthread_mutex_t lock; /* the registry's: what follows, and the marked fields below */
+    LIST_ENTRY
+    readers; /* in the order of arrival; those that are gone and still open, too */
+    uint64_t sequence; /* of the last reader */
+    uint32_t changes;  /* arrivals and removals */
+    bool stopping;     /* nobody arrives any more */
+    LIST_ENTRY waits;  /* of `changes` */
+    LIST_ENTRY pollers;
+};
+
+void scfs_init(struct scfs *fs, const struct scfs_options *options,
+               const struct scfs_driver *driver);
+extern const struct fuse_lowlevel_ops scfs_ops;
+
+/* ---- readers (reader.c, tracker.c, power.c, registry.c) -------------------------- */
+
+struct scfs_reader {
+    LIST_ENTRY link; /* in scfs.readers */
+    struct scfs *fs;
+    LONG refs;         /* atomic */
+    unsigned handles;  /* open ones; the registry's lock */
+    bool listed;       /* visible in the tree; the registry's lock */
+    uint64_t sequence; /* from here to name: fixed on arrival */
+    unsigned number;   /* N of readerN */
+    unsigned device_number;
+    PDEVICE_OBJECT device;
+    FILE_OBJECT file; /* of the one IRP_MJ_CREATE */
+    struct scfs_executor *executor;
+    char name[SCFS_TEXT_MAX];
+
+    pthread_mutex_t lock; /* what follows */
+    pthread_cond_t changed;
+    bool gone;
+    unsigned users; /* who may use device at the moment */
+    bool present;   /* what the tracker believes */
+    uint32_t counter;
+    LIST_ENTRY waits;
+    LIST_ENTRY pollers;
+
+    struct {
+        IRP irp;
+        enum { TRACKER_IDLE, TRACKER_ARMING, TRACKER_PENDING } state;
+        bool completed; /* while it was being armed */
+    } tracker;
+
+    struct scfs_power {
+        struct scfs_job job;
+        struct scfs_request {
+            IRP irp;
+            struct scfs_executor *executor;
+            bool done; /* the executor's lock */
+        } request;
+        bool queued;  /* or running */
+        bool running; /* request may be cancelled */
+        bool again;   /* another card came meanwhile */
+        uint8_t buffer[64];
+    } power;
+    unsigned resetting;    /* resets queued by the daemon or running */
+    bool touched;          /* a client's request reached this card */
+    NTSTATUS reset_status; /* of the last reset of this card; PENDING: none yet */
+
+    char last_error[SCFS_TEXT_MAX - 128];
+    struct {
+        uint64_t since_ms;
+        unsigned lines, suppressed;
+    } log;
+};
+
+struct scfs_reader *scfs_reader_new(struct scfs *fs, PDEVICE_OBJECT device);
+struct scfs_reader *scfs_reader_get(struct scfs_reader *reader);
+void scfs_reader_put(struct scfs_reader *reader);
+/* The device may be used until leave; false: it is gone. */
+bool scfs_reader_enter(struct scfs_reader *reader);
+void scfs_reader_leave(struct scfs_reader *reader);
+/* GET_STATE; the caller has entered. */
+uint32_t scfs_reader_state(struct scfs_reader *reader);
+/* Waiters and pollers look again. */
+void scfs_reader_wake(struct scfs_reader *reader);
+
+NTSTATUS scfs_reader_arrived(struct scfs *fs, PDEVICE_OBJECT device);
+void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise);
+
+/* Keeps one tracker pending from now on. */
+void scfs_tracker_run(struct scfs_reader *reader);
+/* Cancels it and waits until it has completed. */
+void scfs_tracker_end(struct scfs_reader *reader);
+
+/* A card has come: queues its cold reset if the options say so. */
+void scfs_power_init(struct scfs_reader *reader);
+void scfs_power_card_arrived(struct scfs_reader *reader);
+void scfs_power_cancel(struct scfs_reader *reader);
+/* A client's reset has ended. */
+void scfs_power_reset_ended(struct scfs_reader *reader, NTSTATUS status);
+
+/* A device control that runs on the executor and can be cancelled from outside. */
+void scfs_request_init(struct scfs_request *request, struct scfs_reader *reader,
+                       ULONG code, void *buffer, ULONG in_len, ULONG out_len);
+NTSTATUS scfs_request_run(struct scfs_request *request);
+
+/* Numbers the reader and makes it visible; false: the daemon is stopping. */
+bool scfs_registry_add(struct scfs *fs, struct scfs_reader *reader);
+/* Out of the tree; the reference for the caller, who looked it up by device. */
+struct scfs_reader *scfs_registry_remove(struct scfs *fs, PDEVICE_OBJECT device);
+/* All of these return a reference, or NULL. */
+struct scfs_reader *scfs_registry_by_number(struct scfs *fs, unsigned number);
+struct scfs_reader *scfs_registry_by_sequence(struct scfs *fs, uint64_t sequence);
+struct scfs_reader *scfs_registry_by_device(struct scfs *fs, PDEVICE_OBJECT device);
+/* The first listed reader that arrived after that one. */
+struct scfs_reader *scfs_registry_after(struct scfs *fs, uint64_t sequence);
+/* Counts an open handle; false: the reader is gone. */
+bool scfs_registry_opened(struct scfs_reader *reader);
+void scfs_registry_closed(struct scfs_reader *reader);
+/* The executor of a physical device, with a use of it for the caller; NULL: no memory. */
+struct scfs_executor *scfs_registry_executor(struct scfs *fs, PDEVICE_OBJECT device);
+void scfs_registry_executor_put(struct scfs *fs, struct scfs_executor *executor);
+
+/* ---- open files (handle.c) ------------------------------------------------------- */
+
+struct scfs_handle {
+    LONG refs; /* atomic: the open file, and every wait of it */
+    struct scfs *fs;
+    struct scfs_reader *reader; /* NULL: a file of the mount itself */
+    enum scfs_kind kind;
+    bool may_touch;
+    pthread_mutex_t *lock; /* the reader's or the registry's: what follows */
+
+    char text[SCFS_TEXT_MAX]; /* text files: the snapshot */
+    size_t text_len;
+    uint32_t seen_state; /* `control`, `state`: the last one that was read */
+
+    char line[16]; /* events and streams: what is being delivered */
+    size_t line_len, line_pos;
+    bool delivered; /* events: EOF is next; streams: the first line is out */
+    uint32_t seen_changes;
+
+    LIST_ENTRY poll_link;
+    struct fuse_pollhandle *poll;
+};
+
+/* NULL with errno: ENOMEM, or ENODEV. The reader may be NULL. */
+struct scfs_handle *scfs_handle_new(struct scfs *fs, struct scfs_reader *reader,
+                                    enum scfs_kind kind, int flags);
+struct scfs_handle *scfs_handle_get(struct scfs_handle *handle);
+void scfs_handle_put(struct scfs_handle *handle);
+/* The file has been closed. */
+void scfs_handle_release(struct scfs_handle *handle);
+
+/* ---- what files say (content.c) -------------------------------------------------- */
+
+/* The text of a file now; its length or -errno. Never waits. */
+int scfs_content(struct scfs_handle *handle, char *out, size_t size);
+/* Whether the reader has the attribute now. */
+bool scfs_attribute_exists(struct scfs_reader *reader, enum scfs_kind kind);
+/* Answers a read of a text file. */
+void scfs_content_read(fuse_req_t req, struct scfs_handle *handle, size_t size,
+                       off_t off);
+
+/* ---- waiting (wait.c, poll.c) ---------------------------------------------------- */
+
+/* Answers a read of events/... or `changes`, now or later. */
+void scfs_wait_read(fuse_req_t req, struct scfs_handle *handle, size_t size,
+                    bool nonblock);
+/* The same for `atr`, which waits for a reset that is under way. */
+void scfs_wait_atr(fuse_req_t req, struct scfs_handle *handle, size_t size, off_t off,
+                   bool nonblock);
+/* Answers IS_PRESENT or IS_ABSENT. */
+void scfs_wait_call(fuse_req_t req, struct scfs_handle *handle,
+                    const struct scard_call *header);
+/* Ends the calls above that this handle has: ECANCELED. */
+void scfs_wait_cancel(struct scfs_handle *handle);
+/* Answers those whose time has come; with an error, all of them. */
+void scfs_wait_wake(pthread_mutex_t *lock, LIST_ENTRY *waits, int error);
+/* A read would not block. The handle's lock is held. */
+bool scfs_wait_ready_locked(const struct scfs_handle *handle);
+
+void scfs_poll(fuse_req_t req, struct scfs_handle *handle, struct fuse_pollhandle *poll);
+void scfs_poll_wake(pthread_mutex_t *lock, LIST_ENTRY *pollers);
+void scfs_poll_forget(struct scfs_handle *handle);
+
+/* ---- control and virtual (control.c, call.c, virtual_file.c) --------------------- */
+
+void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd,
+                        const void *in, size_t in_size);
+/* Answers with the status, its errno and so many bytes behind the header. */
+void scfs_control_answer(fuse_req_t req, struct scard_call *call, NTSTATUS status,
+                         ULONG information);
+/* Brings a card-touching request to the reader; header and input are copied. */
+void scfs_call_start(fuse_req_t req, struct scfs_handle *handle,
+                     const struct scard_call *header, const uint8_t *input);
+/* Ends every call of the reader, running ones too, with ENODEV. */
+void scfs_call_end_all(struct scfs_reader *reader);
+
+/* Runs the lines of a write; the number of bytes taken or -errno. */
+ssize_t scfs_virtual_write(struct scfs *fs, const char *text, size_t len);
+
+/* ---- the tree (tree.c) ----------------------------------------------------------- */
+
+void scfs_tree_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void scfs_tree_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void scfs_tree_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+                       struct fuse_file_info *fi);
+void scfs_tree_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
+                       struct fuse_file_info *fi);
+
+/* ---- log (log.c) ----------------------------------------------------------------- */
+
+void scfs_log_open(bool foreground);
+/* priority of syslog(3). */
+void scfs_log(int priority, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A line of a driver; remembered as the reader's last error when it is one. */
+void scfs_log_driver(struct scfs *fs, PDEVICE_OBJECT device, NTSTATUS status,
+                     const char *text);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * log.c - one line per event: on stderr in the foreground, to syslog in the background. A
+ * driver's lines are limited per reader, and what was left out is said. The last one that
+ * tells of a failure is the reader's `last_error`.
+ */
+#include "fs/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#define LINES_PER_SECOND 10
+
+static bool to_stderr = true;
+
+void scfs_log_open(bool foreground)
+{
+    to_stderr = foreground;
+    if (!foreground)
+        openlog("scardfs", LOG_PID, LOG_DAEMON);
+}
+
+void scfs_log(int priority, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    size_t len;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    len = strlen(text);
+    while (len > 0 && text[len - 1] == '\n')
+        text[--len] = '\0';
+    if (to_stderr)
+        fprintf(stderr, "scardfs: %s\n", text);
+    else
+        syslog(priority, "%s", text);
+}
+
+/* Whether a line may be written now, and how many have been left out before it. */
+static bool admit(struct scfs_reader *reader, unsigned *suppressed)
+{
+    uint64_t now = scfs_clock_ms();
+    bool yes;
+
+    *suppressed = 0;
+    pthread_mutex_lock(&reader->lock);
+    if (reader->log.lines == 0 || now - reader->log.since_ms >= 1000) {
+        *suppressed = reader->log.suppressed;
+        reader->log.since_ms = now;
+        reader->log.lines = 0;
+        reader->log.suppressed = 0;
+    }
+    yes = reader->log.lines < LINES_PER_SECOND;
+    if (yes)
+        reader->log.lines++;
+    else
+        reader->log.suppressed++;
+    pthread_mutex_unlock(&reader->lock);
+    return yes;
+}
+
+static void remember(struct scfs_reader *reader, NTSTATUS status, const char *text)
+{
+    char line[sizeof reader->last_error];
+
+    if (text[0] != '\0')
+        snprintf(line, sizeof line, "%s: %s", smc_status_name(status), text);
+    else
+        snprintf(line, sizeof line, "%s", smc_status_name(status));
+    pthread_mutex_lock(&reader->lock);
+    memcpy(reader->last_error, line, sizeof line);
+    pthread_mutex_unlock(&reader->lock);
+}
+
+void scfs_log_driver(struct scfs *fs, PDEVICE_OBJECT device, NTSTATUS status,
+                     const char *text)
+{
+    int priority = NT_SUCCESS(status) ? LOG_INFO : LOG_WARNING;
+    const char *name = NT_SUCCESS(status) ? "" : smc_status_name(status);
+    const char *between = name[0] != '\0' && text[0] != '\0' ? ": " : "";
+    char clean[512];
+    struct scfs_reader *reader;
+    unsigned suppressed;
+
+    /* Device strings may be in it: one line stays one line. */
+    scfs_text_printable(clean, sizeof clean, (const uint8_t *)text, strcspn(text, "\n"));
+    reader = device != NULL ? scfs_registry_by_device(fs, device) : NULL;
+    if (reader == NULL) {
+        const char *where = device != NULL ? smc_io_identity(device)->path : "";
+
+        scfs_log(priority, "%s%s%s%s%s", where, where[0] != '\0' ? ": " : "", name,
+                 between, clean);
+        return;
+    }
+    if (!NT_SUCCESS(status))
+        remember(reader, status, clean);
+    if (admit(reader, &suppressed)) {
+        if (suppressed > 0)
+            scfs_log(LOG_WARNING, "reader%u: %u more lines", reader->number, suppressed);
+        scfs_log(priority, "reader%u: %s%s%s", reader->number, name, between, clean);
+    }
+    scfs_reader_put(reader);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* main.c - the command line, and the one place that knows which driver is below. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FUSE_USE_VERSION 312
+#include <fuse_lowlevel.h>
+
+#include "scard_ioctl.h"
+#include "smclib.h"
+
+#include "ccid/ccid.h"
+#include "fs/mount.h"
+
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N|=VID:PID]] [-o OPTION[,...]] "
+    "MOUNTPOINT\n"
+    "\n"
+    "    -f              stay in the foreground, log to stderr\n"
+    "    -d[LEVEL]       debug lines of the driver, mask (all without LEVEL)\n"
+    "    --virtual[=N]   plug a virtual reader, or N of them, with a card\n"
+    "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
+    "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
+    "    -o uid=, gid=   owner of the files: a number or a name\n"
+    "    -o mode=        permissions of `control`, octal (0660)\n"
+    "    -o ...          options of FUSE\n"
+    "    -h, -V          this text, the version\n";
+
+struct command_line {
+    struct scfs_options options;
+    bool help, version;
+};
+
+static bool complain(const char *what, const char *value)
+{
+    scfs_complain("%s: %s", what, value);
+    return false;
+}
+
+static bool parse_number(const char *text, int base, unsigned long max,
+                         unsigned long *value)
+{
+    char *end;
+
+    errno = 0;
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    *value = strtoul(text, &end, base);
+    return errno == 0 && *end == '\0' && *value <= max;
+}
+
+static bool parse_debug(struct scfs_options *options, const char *level)
+{
+    unsigned long mask = DEBUG_ALL;
+
+    if (level[0] != '\0' && !parse_number(level, 0, UINT32_MAX, &mask))
+        return complain("-d wants a number", level);
+    options->debug = true;
+    options->debug_level = (uint32_t)mask;
+    return true;
+}
+
+/* "" , "=N" or "=VID:PID" */
+static bool parse_virtual(struct scfs_options *options, const char *value)
+{
+    unsigned long count = 1;
+    const char *shape = NULL;
+
+    if (value[0] == '=' && strlen(value) == 10 && value[5] == ':')
+        shape = value + 1;
+    else if (value[0] == '=' ? !parse_number(value + 1, 10, SCFS_SHAPES_MAX, &count)
+                             : value[0] != '\0')
+        return complain("--virtual wants a number of readers up to 64, or VID:PID",
+                        value);
+    options->with_virtual = true;
+    if (options->shape_count + count > SCFS_SHAPES_MAX)
+        return complain("--virtual", "more than 64 readers");
+    while (count-- > 0)
+        options->shapes[options->shape_count++] = shape;
+    return true;
+}
+
+static bool parse_user(struct scfs_options *options, const char *text)
+{
+    const struct passwd *user = getpwnam(text);
+    unsigned long number;
+
+    if (user != NULL)
+        options->uid = user->pw_uid;
+    else if (parse_number(text, 10, UINT32_MAX - 1, &number))
+        options->uid = (uid_t)number;
+    else
+        return complain("-o uid= names no user", text);
+    return true;
+}
+
+static bool parse_group(struct scfs_options *options, const char *text)
+{
+    const struct group *group = getgrnam(text);
+    unsigned long number;
+
+    if (group != NULL)
+        options->gid = group->gr_gid;
+    else if (parse_number(text, 10, UINT32_MAX - 1, &number))
+        options->gid = (gid_t)number;
+    else
+        return complain("-o gid= names no group", text);
+    return true;
+}
+
+/* One of those after -o. */
+static bool parse_mount_option(struct scfs_options *options, const char *text)
+{
+    unsigned long mode;
+
+    if (strcmp(text, "power=on") == 0) {
+        options->power_on = true;
+    } else if (strcmp(text, "power=lazy") == 0) {
+        options->power_on = false;
+    } else if (strncmp(text, "power=", 6) == 0) {
+        return complain("-o power= is on or lazy", text + 6);
+    } else if (strcmp(text, "strict_atr") == 0) {
+        options->strict_atr = true;
+    } else if (strncmp(text, "uid=", 4) == 0) {
+        return parse_user(options, text + 4);
+    } else if (strncmp(text, "gid=", 4) == 0) {
+        return parse_group(options, text + 4);
+    } else if (strncmp(text, "mode=", 5) == 0) {
+        if (!parse_number(text + 5, 8, 0777, &mode))
+            return complain("-o mode= is an octal number up to 777", text + 5);
+        options->mode = (mode_t)mode;
+    } else { /* FUSE's, which complains itself */
+        char **more = realloc(options->fuse_options,
+                              (options->fuse_option_count + 1) * sizeof *more);
+
+        if (more == NULL)
+            return complain("options", "out of memory");
+        options->fuse_options = more;
+        more[options->fuse_option_count] = strdup(text);
+        if (more[options->fuse_option_count] == NULL)
+            return complain("options", "out of memory");
+        options->fuse_option_count++;
+    }
+    return true;
+}
+
+static bool parse(struct command_line *line, const char *text, int key)
+{
+    struct scfs_options *options = &line->options;
+
+    if (key == FUSE_OPT_KEY_NONOPT) {
+        if (options->mount_point != NULL)
+            return complain("more than one mount point", text);
+        options->mount_point = strdup(text);
+        return options->mount_point != NULL;
+    }
+    if (text[0] != '-')
+        return parse_mount_option(options, text);
+    if (strcmp(text, "-f") == 0)
+        options->foreground = true;
+    else if (strcmp(text, "-h") == 0 || strcmp(text, "--help") == 0)
+        line->help = true;
+    else if (strcmp(text, "-V") == 0 || strcmp(text, "--version") == 0)
+        line->version = true;
+    else if (strncmp(text, "-d", 2) == 0)
+        return parse_debug(options, text + 2);
+    else if (strncmp(text, "--virtual", 9) == 0)
+        return parse_virtual(options, text + 9);
+    else
+        return complain("unknown option", text);
+    return true;
+}
+
+/* For fuse_opt_parse: everything is taken, nothing left over. */
+static int process(void *data, const char *text, int key, struct fuse_args *out)
+{
+    (void)out;
+    return parse(data, text, key) ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct scfs_driver driver = {
+        .entry = ccid_driver_entry,
+        .watch = ccid_usb_watch,
+        .virtual_start = ccid_virtual_start,
+        .plug = ccid_virtual_plug,
+        .insert = ccid_virtual_insert,
+        .remove = ccid_virtual_remove,
+        .unplug = ccid_virtual_unplug,
+    };
+    static struct command_line line;
+    struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+
+    scfs_options_init(&line.options);
+    if (fuse_opt_parse(&args, &line, NULL, process) != 0)
+        return EXIT_USAGE;
+    fuse_opt_free_args(&args);
+    if (line.help) {
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (line.version) {
+        printf("scardfs %s (interface %d, libfuse %s)\n", SCARDFS_VERSION,
+               SCARD_IOC_VERSION, fuse_pkgversion());
+        return EXIT_SUCCESS;
+    }
+    if (line.options.mount_point == NULL) {
+        scfs_complain("no mount point; see scardfs -h");
+        return EXIT_USAGE;
+    }
+    ccid_set_strict_atr(line.options.strict_atr);
+    return scfs_run(&line.options, &driver);
+}

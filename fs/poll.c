@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * poll.c - poll, select and epoll on the files of the tree.
+ *
+ * The kernel leaves a poll handle; when something may have changed we use it up, and the
+ * kernel asks again. The handle is stored before the answer is worked out: a change in
+ * between makes the kernel ask once more, and none is lost.
+ */
+#include "fs/internal.h"
+
+#include <poll.h>
+
+static LIST_ENTRY *list_of(const struct scfs_handle *handle)
+{
+    return handle->reader != NULL ? &handle->reader->pollers : &handle->fs->pollers;
+}
+
+static unsigned events(struct scfs_handle *handle)
+{
+    struct scfs_reader *reader = handle->reader;
+    bool changed = false, ready;
+
+    if (reader != NULL) {
+        uint32_t state;
+
+        if (!scfs_reader_enter(reader))
+            return POLLERR | POLLHUP;
+        state = scfs_reader_state(reader);
+        scfs_reader_leave(reader);
+        pthread_mutex_lock(handle->lock);
+        changed = state != handle->seen_state;
+        pthread_mutex_unlock(handle->lock);
+    }
+    pthread_mutex_lock(handle->lock);
+    ready = scfs_wait_ready_locked(handle);
+    pthread_mutex_unlock(handle->lock);
+
+    switch (handle->kind) {
+    case SCFS_CONTROL: /* neither read nor written yet */
+        return changed ? POLLPRI : 0;
+    case SCFS_STATE:
+        return POLLIN | POLLRDNORM | (changed ? POLLPRI | POLLERR : 0);
+    case SCFS_EVENTS_PRESENT:
+    case SCFS_EVENTS_ABSENT:
+    case SCFS_CHANGES:
+        return ready ? POLLIN | POLLRDNORM : 0;
+    case SCFS_VIRTUAL:
+        return POLLOUT | POLLWRNORM;
+    default:
+        return POLLIN | POLLRDNORM;
+    }
+}
+
+void scfs_poll(fuse_req_t req, struct scfs_handle *handle, struct fuse_pollhandle *poll)
+{
+    struct fuse_pollhandle *old = NULL;
+
+    if (poll != NULL) {
+        pthread_mutex_lock(handle->lock);
+        old = handle->poll;
+        handle->poll = poll;
+        RemoveEntryList(&handle->poll_link);
+        InsertTailList(list_of(handle), &handle->poll_link);
+        pthread_mutex_unlock(handle->lock);
+    }
+    if (old != NULL)
+        fuse_pollhandle_destroy(old);
+    fuse_reply_poll(req, events(handle));
+}
+
+/* lock held. */
+static struct fuse_pollhandle *take_locked(struct scfs_handle *handle)
+{
+    struct fuse_pollhandle *poll = handle->poll;
+
+    handle->poll = NULL;
+    RemoveEntryList(&handle->poll_link);
+    return poll;
+}
+
+void scfs_poll_wake(pthread_mutex_t *lock, LIST_ENTRY *pollers)
+{
+    LIST_ENTRY round;
+
+    pthread_mutex_lock(lock);
+    if (IsListEmpty(pollers)) {
+        pthread_mutex_unlock(lock);
+        return;
+    }
+    /* Those that come back while we are at it wait for the next change. */
+    round = *pollers;
+    round.Flink->Blink = &round;
+    round.Blink->Flink = &round;
+    InitializeListHead(pollers);
+    while (!IsListEmpty(&round)) {
+        struct scfs_handle *handle =
+            CONTAINING_RECORD(round.Flink, struct scfs_handle, poll_link);
+        struct fuse_pollhandle *poll = take_locked(handle);
+
+        pthread_mutex_unlock(lock);
+        fuse_lowlevel_notify_poll(poll);
+        fuse_pollhandle_destroy(poll);
+        pthread_mutex_lock(lock);
+    }
+    pthread_mutex_unlock(lock);
+}
+
+void scfs_poll_forget(struct scfs_handle *handle)
+{
+    struct fuse_pollhandle *poll;
+
+    pthread_mutex_lock(handle->lock);
+    poll = take_locked(handle);
+    pthread_mutex_unlock(handle->lock);
+    if (poll != NULL)
+        fuse_pollhandle_destroy(poll);
+}

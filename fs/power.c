@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * power.c - the cold reset of a card that has just come (-o power=on), and what is known
+ * about resets: `atr` waits while one is under way and tells how the last one failed.
+ *
+ * There is one reset job per reader. A card that comes while it is queued is served by
+ * it; one that comes while it runs makes it run again. It does nothing when a client's
+ * request has reached the card first.
+ */
+#include "fs/internal.h"
+
+#include <string.h>
+#include <syslog.h>
+
+static struct scfs_reader *reader_of(struct scfs_job *job)
+{
+    return CONTAINING_RECORD(job, struct scfs_reader, power.job);
+}
+
+static void run(struct scfs_job *job)
+{
+    struct scfs_reader *reader = reader_of(job);
+    struct scfs_power *power = &reader->power;
+    const ULONG cold = SCARD_COLD_RESET;
+    NTSTATUS status;
+
+    pthread_mutex_lock(&reader->lock);
+    power->again = false;
+    power->running = !reader->gone && reader->present && !reader->touched;
+    if (!power->running) {
+        pthread_mutex_unlock(&reader->lock);
+        return;
+    }
+    memcpy(power->buffer, &cold, sizeof cold);
+    scfs_request_init(&power->request, reader, IOCTL_SMARTCARD_POWER, power->buffer,
+                      sizeof cold, sizeof power->buffer);
+    pthread_mutex_unlock(&reader->lock);
+
+    status = scfs_request_run(&power->request);
+
+    pthread_mutex_lock(&reader->lock);
+    power->running = false;
+    reader->reset_status = status;
+    pthread_mutex_unlock(&reader->lock);
+}
+
+static void submit(struct scfs_reader *reader)
+{
+    scfs_executor_lock(reader->executor);
+    scfs_executor_background_locked(reader->executor, &reader->power.job);
+}
+
+static void finish(struct scfs_job *job)
+{
+    struct scfs_reader *reader = reader_of(job);
+    bool again;
+
+    pthread_mutex_lock(&reader->lock);
+    again = reader->power.again && !reader->gone;
+    if (!again) {
+        reader->power.queued = false;
+        reader->resetting--;
+    }
+    pthread_mutex_unlock(&reader->lock);
+    if (again) {
+        submit(reader);
+        return;
+    }
+    scfs_reader_wake(reader);
+    scfs_reader_leave(reader);
+}
+
+void scfs_power_init(struct scfs_reader *reader)
+{
+    reader->power.job = (struct scfs_job){.run = run, .finish = finish};
+    reader->reset_status = STATUS_PENDING;
+}
+
+void scfs_power_card_arrived(struct scfs_reader *reader)
+{
+    bool queue = false;
+
+    pthread_mutex_lock(&reader->lock);
+    reader->reset_status = STATUS_PENDING;
+    reader->touched = false;
+    if (reader->fs->options->power_on && !reader->gone) {
+        queue = !reader->power.queued;
+        if (queue) {
+            reader->power.queued = true;
+            reader->resetting++;
+            reader->users++; /* until finish leaves */
+        } else {
+            reader->power.again = true;
+        }
+    }
+    pthread_mutex_unlock(&reader->lock);
+    if (queue)
+        submit(reader);
+}
+
+void scfs_power_cancel(struct scfs_reader *reader)
+{
+    bool running;
+
+    pthread_mutex_lock(&reader->lock);
+    running = reader->power.running;
+    pthread_mutex_unlock(&reader->lock);
+    if (running)
+        IoCancelIrp(&reader->power.request.irp);
+}
+
+void scfs_power_reset_ended(struct scfs_reader *reader, NTSTATUS status)
+{
+    pthread_mutex_lock(&reader->lock);
+    reader->resetting--;
+    /* A refused request says nothing about the card. */
+    if (status != STATUS_INVALID_PARAMETER && status != STATUS_BUFFER_TOO_SMALL &&
+        status != STATUS_CANCELLED)
+        reader->reset_status = status;
+    pthread_mutex_unlock(&reader->lock);
+    scfs_wait_wake(&reader->lock, &reader->waits, 0);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * registry.c - which readers there are.
+ *
+ * A reader that is gone stays on the list, unlisted, while a handle of it is open, so
+ * that nobody else gets its number meanwhile.
+ */
+#include "fs/internal.h"
+
+#include <stdlib.h>
+
+static struct scfs_reader *entry(LIST_ENTRY *link)
+{
+    return CONTAINING_RECORD(link, struct scfs_reader, link);
+}
+
+static bool number_used(struct scfs *fs, unsigned number)
+{
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
+        if (entry(i)->number == number)
+            return true;
+    }
+    return false;
+}
+
+static bool device_number_used(struct scfs *fs, unsigned number)
+{
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
+        if (entry(i)->listed && entry(i)->device_number == number)
+            return true;
+    }
+    return false;
+}
+
+/* Slots of one physical reader share its number. */
+static unsigned device_number(struct scfs *fs, const struct scfs_reader *reader)
+{
+    unsigned number = 0;
+
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
+        if (entry(i)->listed && entry(i)->executor == reader->executor)
+            return entry(i)->device_number;
+    }
+    while (device_number_used(fs, number))
+        number++;
+    return number;
+}
+
+bool scfs_registry_add(struct scfs *fs, struct scfs_reader *reader)
+{
+    unsigned number = 0;
+
+    pthread_mutex_lock(&fs->lock);
+    if (fs->stopping) {
+        pthread_mutex_unlock(&fs->lock);
+        return false;
+    }
+    while (number_used(fs, number))
+        number++;
+    reader->number = number;
+    reader->device_number = device_number(fs, reader);
+    reader->sequence = ++fs->sequence;
+    scfs_text_name(reader->name, sizeof reader->name, smc_io_identity(reader->device),
+                   reader->device_number, reader->device->SlotNumber);
+    reader->listed = true;
+    scfs_reader_get(reader);
+    InsertTailList(&fs->readers, &reader->link);
+    fs->changes++;
+    pthread_mutex_unlock(&fs->lock);
+
+    scfs_wait_wake(&fs->lock, &fs->waits, 0);
+    scfs_poll_wake(&fs->lock, &fs->pollers);
+    return true;
+}
+
+/* Off the list when nothing holds its number any more; the list's reference is returned.
+ */
+static struct scfs_reader *unlink_unused(struct scfs_reader *reader)
+{
+    if (reader->listed || reader->handles > 0)
+        return NULL;
+    RemoveEntryList(&reader->link);
+    return reader;
+}
+
+struct scfs_reader *scfs_registry_remove(struct scfs *fs, PDEVICE_OBJECT device)
+{
+    struct scfs_reader *reader = NULL, *unused = NULL;
+
+    pthread_mutex_lock(&fs->lock);
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
+        if (entry(i)->listed && entry(i)->device == device) {
+            reader = scfs_reader_get(entry(i));
+            reader->listed = false;
+            fs->changes++;
+            unused = unlink_unused(reader);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&fs->lock);
+    if (unused != NULL)
+        scfs_reader_put(unused);
+    if (reader != NULL) {
+        scfs_wait_wake(&fs->lock, &fs->waits, 0);
+        scfs_poll_wake(&fs->lock, &fs->pollers);
+    }
+    return reader;
+}
+
+bool scfs_registry_opened(struct scfs_reader *reader)
+{
+    bool listed;
+
+    pthread_mutex_lock(&reader->fs->lock);
+    listed = reader->listed;
+    if (listed)
+        reader->handles++;
+    pthread_mutex_unlock(&reader->fs->lock);
+    return listed;
+}
+
+void scfs_registry_closed(struct scfs_reader *reader)
+{
+    struct scfs *fs = reader->fs;
+    struct scfs_reader *unused;
+
+    pthread_mutex_lock(&fs->lock);
+    reader->handles--;
+    unused = unlink_unused(reader);
+    pthread_mutex_unlock(&fs->lock);
+    if (unused != NULL)
+        scfs_reader_put(unused);
+}
+
+struct scfs_reader *scfs_registry_by_number(struct scfs *fs, unsigned number)
+{
+    struct scfs_reader *found = NULL;
+
+    pthread_mutex_lock(&fs->lock);
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers && found == NULL;
+         i = i->Flink) {
+        if (entry(i)->listed && entry(i)->number == number)
+            found = scfs_reader_get(entry(i));
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return found;
+}
+
+struct scfs_reader *scfs_registry_by_sequence(struct scfs *fs, uint64_t sequence)
+{
+    struct scfs_reader *found = NULL;
+
+    pthread_mutex_lock(&fs->lock);
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers && found == NULL;
+         i = i->Flink) {
+        if (entry(i)->listed && entry(i)->sequence == sequence)
+            found = scfs_reader_get(entry(i));
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return found;
+}
+
+struct scfs_reader *scfs_registry_by_device(struct scfs *fs, PDEVICE_OBJECT device)
+{
+    struct scfs_reader *found = NULL;
+
+    pthread_mutex_lock(&fs->lock);
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers && found == NULL;
+         i = i->Flink) {
+        if (entry(i)->listed &&
+            (entry(i)->device == device || entry(i)->device->LowerDevice == device))
+            found = scfs_reader_get(entry(i));
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return found;
+}
+
+struct scfs_reader *scfs_registry_after(struct scfs *fs, uint64_t sequence)
+{
+    struct scfs_reader *found = NULL;
+
+    pthread_mutex_lock(&fs->lock);
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers && found == NULL;
+         i = i->Flink) {
+        if (entry(i)->listed && entry(i)->sequence > sequence)
+            found = scfs_reader_get(entry(i));
+    }
+    pthread_mutex_unlock(&fs->lock);
+    return found;
+}
+
+struct scfs_executor *scfs_registry_executor(struct scfs *fs, PDEVICE_OBJECT device)
+{
+    struct scfs_executor *executor = NULL;
+
+    pthread_mutex_lock(&fs->lock);
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
+        if (entry(i)->listed && device->LowerDevice != NULL &&
+            entry(i)->device->LowerDevice == device->LowerDevice)
+            executor = entry(i)->executor;
+    }
+    if (executor == NULL) {
+        executor = malloc(sizeof *executor);
+        if (executor != NULL)
+            scfs_executor_init(executor);
+    }
+    if (executor != NULL)
+        executor->users++;
+    pthread_mutex_unlock(&fs->lock);
+    return executor;
+}
+
+void scfs_registry_executor_put(struct scfs *fs, struct scfs_executor *executor)
+{
+    bool last;
+
+    pthread_mutex_lock(&fs->lock);
+    last = --executor->users == 0;
+    pthread_mutex_unlock(&fs->lock);
+    if (last) {
+        scfs_executor_destroy(executor);
+        free(executor);
+    }
+}

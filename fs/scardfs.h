@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* scardfs.h - the daemon as main.c, or a test in its place, starts it. */
+#ifndef SCARDFS_H
+#define SCARDFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "wdm.h"
+
+/* The driver below, and what the file `virtual` asks of it. */
+struct scfs_driver {
+    DRIVER_INITIALIZE *entry;
+    NTSTATUS (*watch)(PDRIVER_OBJECT driver); /* real readers; NULL: none */
+    NTSTATUS (*virtual_start)(PDRIVER_OBJECT driver);
+    NTSTATUS (*plug)(const char *shape); /* NULL: the usual shape */
+    int (*insert)(PDEVICE_OBJECT device, const uint8_t *atr, size_t atr_len);
+    int (*remove)(PDEVICE_OBJECT device);
+    int (*unplug)(PDEVICE_OBJECT device);
+};
+
+#define SCFS_SHAPES_MAX 64
+
+struct scfs_options {
+    const char *mount_point;
+    bool foreground;
+    bool with_virtual;
+    const char *shapes[SCFS_SHAPES_MAX]; /* of virtual readers; NULL: the usual one */
+    unsigned shape_count;
+    bool power_on; /* reset cards when they come */
+    bool strict_atr;
+    bool debug;
+    uint32_t debug_level; /* DEBUG_* */
+    uid_t uid;
+    gid_t gid;
+    mode_t mode;         /* of `control` */
+    char **fuse_options; /* "allow_other", "max_read=4096": as after -o */
+    unsigned fuse_option_count;
+};
+
+/* The values without any option. */
+void scfs_options_init(struct scfs_options *options);
+
+/*
+ * Mounts, serves until a signal or an unmount, and unmounts. Returns the exit status: 0;
+ * after a sentence on stderr 1, or 2 for an option that FUSE does not know. In the
+ * background unless options->foreground: then the first process returns as soon as the
+ * mount is live and its readers have been looked for.
+ */
+int scfs_run(const struct scfs_options *options, const struct scfs_driver *driver);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tracker.c - sees every change of a card's presence.
+ *
+ * One tracker is always pending: IS_ABSENT while we believe a card is in, IS_PRESENT
+ * while we believe none is. Each successful completion is one change: the counter goes
+ * up, the belief flips and the opposite tracker is sent, which may complete at once. So a
+ * card that was exchanged between two looks is seen as two changes. Completion happens in
+ * a thread of the driver that must not block, or inside IoCallDriver: then the loop below
+ * goes on, not a recursion.
+ */
+#include "fs/internal.h"
+
+#include <syslog.h>
+
+static void believe_change(struct scfs_reader *reader)
+{
+    bool present;
+
+    pthread_mutex_lock(&reader->lock);
+    reader->present = present = !reader->present;
+    reader->counter++;
+    pthread_mutex_unlock(&reader->lock);
+    /* First the power-up, so that whoever is woken finds `atr` waiting for it. */
+    if (present)
+        scfs_power_card_arrived(reader);
+    scfs_reader_wake(reader);
+}
+
+/* What the completion says; false: no further tracker. */
+static bool take_result(struct scfs_reader *reader)
+{
+    NTSTATUS status = reader->tracker.irp.IoStatus.Status;
+
+    if (NT_SUCCESS(status)) {
+        believe_change(reader);
+        return true;
+    }
+    if (status != STATUS_CANCELLED && status != STATUS_DEVICE_REMOVED &&
+        status != STATUS_DELETE_PENDING)
+        scfs_log(LOG_ERR, "reader%u: card changes are not seen any more: %s",
+                 reader->number, smc_status_name(status));
+    return false;
+}
+
+static void completed(PIRP irp, PVOID context)
+{
+    struct scfs_reader *reader = context;
+
+    (void)irp;
+    pthread_mutex_lock(&reader->lock);
+    if (reader->tracker.state == TRACKER_ARMING) {
+        reader->tracker.completed = true; /* the loop goes on */
+        pthread_mutex_unlock(&reader->lock);
+        return;
+    }
+    pthread_mutex_unlock(&reader->lock);
+    if (take_result(reader)) {
+        scfs_tracker_run(reader);
+        return;
+    }
+    pthread_mutex_lock(&reader->lock);
+    reader->tracker.state = TRACKER_IDLE;
+    pthread_cond_broadcast(&reader->changed);
+    pthread_mutex_unlock(&reader->lock);
+}
+
+void scfs_tracker_run(struct scfs_reader *reader)
+{
+    for (;;) {
+        bool completed_at_once;
+
+        pthread_mutex_lock(&reader->lock);
+        if (reader->gone)
+            break;
+        reader->tracker.state = TRACKER_ARMING;
+        reader->tracker.completed = false;
+        smc_irp_init_ioctl(&reader->tracker.irp, reader->device, &reader->file,
+                           reader->present ? IOCTL_SMARTCARD_IS_ABSENT
+                                           : IOCTL_SMARTCARD_IS_PRESENT,
+                           NULL, 0, 0, completed, reader);
+        pthread_mutex_unlock(&reader->lock);
+
+        IoCallDriver(reader->device, &reader->tracker.irp);
+
+        pthread_mutex_lock(&reader->lock);
+        completed_at_once = reader->tracker.completed;
+        if (!completed_at_once)
+            reader->tracker.state = TRACKER_PENDING;
+        pthread_mutex_unlock(&reader->lock);
+        if (!completed_at_once)
+            return;
+        if (!take_result(reader)) {
+            pthread_mutex_lock(&reader->lock);
+            break;
+        }
+    }
+    reader->tracker.state = TRACKER_IDLE;
+    pthread_cond_broadcast(&reader->changed);
+    pthread_mutex_unlock(&reader->lock);
+}
+
+void scfs_tracker_end(struct scfs_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    while (reader->tracker.state == TRACKER_ARMING)
+        pthread_cond_wait(&reader->changed, &reader->lock);
+    if (reader->tracker.state == TRACKER_PENDING) {
+        pthread_mutex_unlock(&reader->lock);
+        IoCancelIrp(&reader->tracker.irp);
+        pthread_mutex_lock(&reader->lock);
+    }
+    while (reader->tracker.state != TRACKER_IDLE)
+        pthread_cond_wait(&reader->changed, &reader->lock);
+    pthread_mutex_unlock(&reader->lock);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtual_file.c - the file `virtual`: plugs and unplugs virtual readers and cards.
+ *
+ * A write holds one command or several, each on a line of its own, and is carried out
+ * line by line. It returns how much it has carried out, or why the first line was not:
+ * what follows a line that fails is written again by the shell, and then gets the error.
+ */
+#include "fs/virtual_file.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "fs/internal.h"
+
+#define WORDS_MAX 3
+#define WORD_SIZE 80
+
+/* ---- parser ---------------------------------------------------------------------- */
+
+/* Splits at blanks; the number of words or -errno. */
+static int split(const char *text, size_t len, char words[WORDS_MAX][WORD_SIZE])
+{
+    int count = 0;
+    size_t i = 0;
+
+    for (;;) {
+        size_t start;
+
+        while (i < len && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r'))
+            i++;
+        if (i == len)
+            return count;
+        if (count == WORDS_MAX)
+            return -EINVAL;
+        for (start = i; i < len && text[i] != ' ' && text[i] != '\t' && text[i] != '\r';
+             i++) {
+            if (!isprint((unsigned char)text[i]))
+                return -EINVAL;
+        }
+        if (i - start >= WORD_SIZE)
+            return -ENAMETOOLONG;
+        memcpy(words[count], text + start, i - start);
+        words[count][i - start] = '\0';
+        count++;
+    }
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static int parse_atr(const char *hex, struct scfs_virtual_line *line)
+{
+    size_t len = strlen(hex);
+
+    if (len % 2 != 0 || len / 2 > sizeof line->atr)
+        return -EINVAL;
+    for (size_t i = 0; i < len / 2; i++) {
+        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return -EINVAL;
+        line->atr[i] = (uint8_t)(high << 4 | low);
+    }
+    line->atr_len = len / 2;
+    return 0;
+}
+
+/* VID:PID, four hex digits each. */
+static int parse_shape(const char *text, struct scfs_virtual_line *line)
+{
+    if (strlen(text) != 9 || text[4] != ':')
+        return -EINVAL;
+    for (int i = 0; i < 9; i++) {
+        if (i != 4 && hex_digit(text[i]) < 0)
+            return -EINVAL;
+    }
+    memcpy(line->shape, text, 10);
+    return 0;
+}
+
+int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *line)
+{
+    static const struct {
+        const char *word;
+        enum scfs_virtual_verb verb;
+        int words_min, words_max;
+    } verbs[] = {
+        {"insert", SCFS_VIRTUAL_INSERT, 2, 3},
+        {"remove", SCFS_VIRTUAL_REMOVE, 2, 2},
+        {"plug", SCFS_VIRTUAL_PLUG, 1, 2},
+        {"unplug", SCFS_VIRTUAL_UNPLUG, 2, 2},
+    };
+    char words[WORDS_MAX][WORD_SIZE];
+    int count = split(text, len, words);
+
+    if (count <= 0)
+        return count < 0 ? count : -EINVAL;
+    *line = (struct scfs_virtual_line){0};
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(words[0], verbs[i].word) != 0)
+            continue;
+        if (count < verbs[i].words_min || count > verbs[i].words_max)
+            return -EINVAL;
+        line->verb = verbs[i].verb;
+        if (line->verb == SCFS_VIRTUAL_PLUG)
+            return count == 2 ? parse_shape(words[1], line) : 0;
+        if (!scfs_reader_number(words[1], &line->number))
+            return -ENODEV;
+        return count == 3 ? parse_atr(words[2], line) : 0;
+    }
+    return -EINVAL;
+}
+
+/* ---- execution ------------------------------------------------------------------- */
+
+static int execute(struct scfs *fs, const struct scfs_virtual_line *line)
+{
+    const struct scfs_driver *driver = fs->driver;
+    struct scfs_reader *reader;
+    int result = -ENODEV;
+
+    if (line->verb == SCFS_VIRTUAL_PLUG)
+        return -smc_status_errno(
+            driver->plug(line->shape[0] != '\0' ? line->shape : NULL));
+
+    reader = scfs_registry_by_number(fs, line->number);
+    if (reader == NULL)
+        return -ENODEV;
+    if (line->verb == SCFS_VIRTUAL_UNPLUG) {
+        /* Not as a user of the device: its departure waits for those. The driver finds
+         * the pointer among its own devices or answers ENODEV. */
+        result = driver->unplug(reader->device);
+    } else if (scfs_reader_enter(reader)) {
+        result = line->verb == SCFS_VIRTUAL_INSERT
+                     ? driver->insert(reader->device, line->atr, line->atr_len)
+                     : driver->remove(reader->device);
+        scfs_reader_leave(reader);
+    }
+    scfs_reader_put(reader);
+    return result;
+}
+
+ssize_t scfs_virtual_write(struct scfs *fs, const char *text, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        const char *newline = memchr(text + done, '\n', len - done);
+        size_t end = newline != NULL ? (size_t)(newline - text) : len;
+        struct scfs_virtual_line line;
+        int error = scfs_virtual_parse(text + done, end - done, &line);
+
+        if (error == 0)
+            error = execute(fs, &line);
+        if (error != 0)
+            return done > 0 ? (ssize_t)done : error;
+        done = newline != NULL ? end + 1 : len;
+    }
+    return (ssize_t)done;
+}

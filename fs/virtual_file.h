@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* virtual_file.h - the lines of the file `virtual`. Pure. */
+#ifndef SCFS_VIRTUAL_FILE_H
+#define SCFS_VIRTUAL_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCFS_VIRTUAL_ATR_MAX   33
+#define SCFS_VIRTUAL_SHAPE_MAX 16
+
+enum scfs_virtual_verb {
+    SCFS_VIRTUAL_INSERT, /* insert READER [ATRHEX] */
+    SCFS_VIRTUAL_REMOVE, /* remove READER */
+    SCFS_VIRTUAL_PLUG,   /* plug [VID:PID] */
+    SCFS_VIRTUAL_UNPLUG, /* unplug READER */
+};
+
+struct scfs_virtual_line {
+    enum scfs_virtual_verb verb;
+    unsigned number; /* of the reader */
+    uint8_t atr[SCFS_VIRTUAL_ATR_MAX];
+    size_t atr_len;                     /* 0: none given */
+    char shape[SCFS_VIRTUAL_SHAPE_MAX]; /* "": none given */
+};
+
+/* One line without its newline. 0; -EINVAL for what is not a command; -ENODEV for a name
+ * that no reader can have; -ENAMETOOLONG. */
+int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *line);
+
+#endif
