@@ -74,8 +74,9 @@ NTSTATUS IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize,
 /* Finds the first function that is still attached; io_lock is held. */
 PDEVICE_OBJECT smc_devobj_function_locked(const DEVICE_OBJECT *physical)
 {
-    smc_for_each_device_locked(d)
-    {
+    struct smc_device *d = NULL;
+
+    while ((d = smc_devobj_next_locked(d)) != NULL) {
         if (d->object.LowerDevice == physical)
             return &d->object;
     }
@@ -126,10 +127,10 @@ PDEVICE_OBJECT IoAttachDeviceToDeviceStack(PDEVICE_OBJECT SourceDevice,
 VOID IoDetachDevice(PDEVICE_OBJECT TargetDevice)
 {
     struct smc_device *leaving = NULL;
+    struct smc_device *d = NULL;
 
     smc_devobj_lock();
-    smc_for_each_device_locked(d)
-    {
+    while ((d = smc_devobj_next_locked(d)) != NULL) {
         if (d->object.LowerDevice == TargetDevice && !d->announced &&
             (leaving == NULL || !leaving->departing))
             leaving = d;
@@ -141,10 +142,12 @@ VOID IoDetachDevice(PDEVICE_OBJECT TargetDevice)
 
 bool smc_io_is_device(const void *object)
 {
+    struct smc_device *d = NULL;
     bool found = false;
 
     smc_devobj_lock();
-    smc_for_each_device_locked(d) found = found || &d->object == object;
+    while ((d = smc_devobj_next_locked(d)) != NULL)
+        found = found || &d->object == object;
     smc_devobj_unlock();
     return found;
 }

@@ -27,10 +27,6 @@ void smc_devobj_unlock(void);
 /* All devices, under the lock. NULL: the first; returns NULL behind the last. */
 struct smc_device *smc_devobj_next_locked(const struct smc_device *device);
 
-#define smc_for_each_device_locked(d)                                                    \
-    for (struct smc_device *d = smc_devobj_next_locked(NULL); d != NULL;                 \
-         d = smc_devobj_next_locked(d))
-
 /* Makes a device of the driver; STATUS_INSUFFICIENT_RESOURCES. */
 NTSTATUS smc_devobj_create(PDRIVER_OBJECT driver, ULONG extension_size,
                            struct smc_device **created);

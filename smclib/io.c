@@ -94,13 +94,13 @@ static bool strings_equal(const UNICODE_STRING *a, const UNICODE_STRING *b)
 NTSTATUS IoSetDeviceInterfaceState(PUNICODE_STRING SymbolicLinkName, BOOLEAN Enable)
 {
     struct smc_device *function = NULL;
+    struct smc_device *d = NULL;
     struct smc_io_client now;
 
     if (SymbolicLinkName == NULL || SymbolicLinkName->Buffer == NULL)
         return STATUS_NO_SUCH_DEVICE;
     smc_devobj_lock();
-    smc_for_each_device_locked(d)
-    {
+    while ((d = smc_devobj_next_locked(d)) != NULL) {
         if (strings_equal(&d->object.InterfaceName, SymbolicLinkName))
             function = d;
     }
@@ -130,10 +130,10 @@ static DRIVER_OBJECT bus_driver = {
 static struct smc_device *next_departing(const DEVICE_OBJECT *physical)
 {
     struct smc_device *next = NULL;
+    struct smc_device *d = NULL;
 
     smc_devobj_lock();
-    smc_for_each_device_locked(d)
-    {
+    while ((d = smc_devobj_next_locked(d)) != NULL) {
         if (next == NULL && d->object.LowerDevice == physical && !d->departing)
             next = d;
     }
@@ -219,10 +219,11 @@ void smc_io_unload(PDRIVER_OBJECT driver)
     if (driver->DriverUnload != NULL)
         driver->DriverUnload(driver);
     do { /* devices that DriverUnload has not reported as departed */
+        struct smc_device *d = NULL;
+
         left = NULL;
         smc_devobj_lock();
-        smc_for_each_device_locked(d)
-        {
+        while ((d = smc_devobj_next_locked(d)) != NULL) {
             if (d->reporter == driver)
                 left = &d->object;
         }
