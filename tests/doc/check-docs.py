@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Holds manuals, headers and the constants test together, in both directions.
 
-usage: check-docs.py PROJECT_ROOT
+usage: check-docs.py PROJECT_ROOT [LIBSMCLIB_SO]
 
   smclib(3)       documents exactly the routines that the headers declare,
-                  and smclib.map exports each of them that is not inline
+                  and the library exports exactly those that are not inline
   scard_ioctl(4)  names exactly the constants and structures of scard_ioctl.h and
                   the control codes of winsmcrd.h
   scardfs(5)      has one line per status value of wdm.h, with the errno and in the
@@ -14,6 +14,7 @@ usage: check-docs.py PROJECT_ROOT
 """
 import pathlib
 import re
+import subprocess
 import sys
 
 root = pathlib.Path(sys.argv[1])
@@ -76,18 +77,15 @@ documented = set(re.findall(r"^\.(?:Fn|Fo) (\w+)", manual("smclib.3"), flags=re.
 compare("smclib(3) and the headers", "smclib.3", documented, "include/",
         declared | inline | macro)
 
-version_script = root / "smclib" / "smclib.map"
-if version_script.exists():
-    text = re.sub(r"/\*.*?\*/", " ", version_script.read_text(), flags=re.S)
-    listed = set(re.findall(r"^\s*([A-Za-z_]\w*\*?);", text, flags=re.M))
-    exported = {name for name in listed if not name.endswith("*")}
-    patterns = tuple(name[:-1] for name in listed if name.endswith("*"))
-    includes("smclib.map exports every routine", "smclib.map",
-             exported | {name for name in declared if patterns and name.startswith(patterns)},
-             declared)
-    internal = {name for name in exported if name.startswith(("smc_", "SmartCardReaderGuid"))}
-    includes("smclib.map exports nothing undocumented", "include/",
-             declared, exported - internal)
+if len(sys.argv) > 2:
+    symbols = subprocess.run(["nm", "-D", "--defined-only", sys.argv[2]], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+    exported = set(re.findall(r"^[0-9a-f]+ [TDRB] (\w+)", symbols, flags=re.M))
+    variables = set(re.findall(r"^extern const \w+ (\w+);", header("smcnt.h"), flags=re.M))
+    # What the daemon calls (smclib/io.h) is exported and not for drivers.
+    exported = {name for name in exported if not name.startswith(("smc_io_", "smc_irp_", "smc_status_"))}
+    compare("headers and exported symbols", "include/", declared | variables,
+            "libsmclib.so", exported)
 
 # ---- scard_ioctl(4) ------------------------------------------------------------------
 abi = header("scard_ioctl.h")
