@@ -109,6 +109,8 @@ void scfs_reader_put(struct scfs_reader *reader);
 /* The device may be used until leave; false: it is gone. */
 bool scfs_reader_enter(struct scfs_reader *reader);
 void scfs_reader_leave(struct scfs_reader *reader);
+/* Calls unplug for the device, which may make it go in this thread. */
+int scfs_reader_unplug(struct scfs_reader *reader, int (*unplug)(PDEVICE_OBJECT));
 /* GET_STATE; the caller has entered. */
 uint32_t scfs_reader_state(struct scfs_reader *reader);
 /* Waiters and pollers look again. */

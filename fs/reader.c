@@ -69,7 +69,8 @@ bool scfs_reader_enter(struct scfs_reader *reader)
 void scfs_reader_leave(struct scfs_reader *reader)
 {
     pthread_mutex_lock(&reader->lock);
-    if (--reader->users == 0 && reader->gone)
+    reader->users--;
+    if (reader->gone)
         pthread_cond_broadcast(&reader->changed);
     pthread_mutex_unlock(&reader->lock);
 }
@@ -87,6 +88,32 @@ void scfs_reader_wake(struct scfs_reader *reader)
 {
     scfs_wait_wake(&reader->lock, &reader->waits, 0);
     scfs_poll_wake(&reader->lock, &reader->pollers);
+}
+
+/* The reader whose departure this thread causes while it uses the device itself. */
+static _Thread_local struct scfs_reader *unplugging;
+
+int scfs_reader_unplug(struct scfs_reader *reader, int (*unplug)(PDEVICE_OBJECT))
+{
+    int result;
+
+    if (!scfs_reader_enter(reader))
+        return -ENODEV;
+    unplugging = reader;
+    result = unplug(reader->device);
+    unplugging = NULL;
+    scfs_reader_leave(reader);
+    return result;
+}
+
+static void wait_for_users(struct scfs_reader *reader)
+{
+    const unsigned own = unplugging == reader ? 1 : 0;
+
+    pthread_mutex_lock(&reader->lock);
+    while (reader->users > own)
+        pthread_cond_wait(&reader->changed, &reader->lock);
+    pthread_mutex_unlock(&reader->lock);
 }
 
 /* ---- arrival --------------------------------------------------------------------- */
@@ -119,6 +146,16 @@ static void start(struct scfs_job *job)
     smc_irp_ioctl(reader->device, &reader->file, IOCTL_SMARTCARD_SET_ATTRIBUTE, in_use,
                   sizeof in_use, 0, &information);
     reader->present = scfs_reader_state(reader) > SCARD_ABSENT;
+}
+
+/* Undoes start; the I/O manager removes a device that has not arrived. */
+static void let_go(struct scfs_job *job)
+{
+    struct life_job *life = CONTAINING_RECORD(job, struct life_job, job);
+    struct scfs_reader *reader = life->reader;
+
+    smc_irp_send(reader->device, &reader->file, IRP_MJ_CLEANUP, 0);
+    smc_irp_send(reader->device, &reader->file, IRP_MJ_CLOSE, 0);
 }
 
 static void finish_device(struct scfs_job *job)
@@ -156,13 +193,11 @@ NTSTATUS scfs_reader_arrived(struct scfs *fs, PDEVICE_OBJECT device)
     if (reader->present)
         scfs_power_card_arrived(reader);
     if (!scfs_registry_add(fs, reader)) {
-        /* Stopping. As in a departure, with nobody who could wait. */
-        life.job.run = finish_device;
+        life.job.run = let_go; /* the daemon is stopping */
         pthread_mutex_lock(&reader->lock);
         reader->gone = true;
-        while (reader->users > 0)
-            pthread_cond_wait(&reader->changed, &reader->lock);
         pthread_mutex_unlock(&reader->lock);
+        wait_for_users(reader);
         scfs_executor_wait(reader->executor, &life.job);
         scfs_reader_put(reader);
         return STATUS_DELETE_PENDING;
@@ -195,10 +230,7 @@ void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise)
     scfs_call_end_all(reader);
     scfs_power_cancel(reader);
 
-    pthread_mutex_lock(&reader->lock);
-    while (reader->users > 0)
-        pthread_cond_wait(&reader->changed, &reader->lock);
-    pthread_mutex_unlock(&reader->lock);
+    wait_for_users(reader);
     scfs_executor_wait(reader->executor, &life.job);
     scfs_reader_put(reader);
 }

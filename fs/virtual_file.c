@@ -137,9 +137,7 @@ static int execute(struct scfs *fs, const struct scfs_virtual_line *line)
     if (reader == NULL)
         return -ENODEV;
     if (line->verb == SCFS_VIRTUAL_UNPLUG) {
-        /* Not as a user of the device: its departure waits for those. The driver finds
-         * the pointer among its own devices or answers ENODEV. */
-        result = driver->unplug(reader->device);
+        result = scfs_reader_unplug(reader, driver->unplug);
     } else if (scfs_reader_enter(reader)) {
         result = line->verb == SCFS_VIRTUAL_INSERT
                      ? driver->insert(reader->device, line->atr, line->atr_len)
