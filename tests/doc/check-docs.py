@@ -9,7 +9,9 @@ usage: check-docs.py PROJECT_ROOT [LIBSMCLIB_SO]
   scard_ioctl(4)  names exactly the constants and structures of scard_ioctl.h and
                   the control codes of winsmcrd.h
   scardfs(5)      has one line per status value of wdm.h, with the errno and in the
-                  spelling of smclib/status.c where that file tells
+                  spelling of smclib/status.c where that file tells, and every file of
+                  fs/node.c
+  scardfs(8)      describes every option that -h names
   test-constants  has every constant of the headers
 """
 import pathlib
@@ -124,6 +126,22 @@ if table.exists():
         print("FAIL errno table: smclib/status.c has no rows that this script can read")
     elif not wrong:
         print(f"ok   errno of {len(set(mapped) & set(rows))} statuses")
+
+nodes = root / "fs" / "node.c"
+tree = set(re.findall(r'^\s*\{SCFS_\w+, SCFS_\w+, "(\w+)"', nodes.read_text(), flags=re.M))
+words = set(re.findall(r"\w+", manual("scardfs.5").split(".Sh CAVEATS")[0]))
+includes("scardfs(5) shows the whole tree", "scardfs.5", words, tree or {"(no file found)"})
+
+# ---- scardfs(8) ----------------------------------------------------------------------
+usage = re.search(r"usage\[\] =(.*?);\n", (root / "fs/main.c").read_text(), flags=re.S).group(1)
+options = set(re.findall(r"(?<![\w-])-(\w|-\w+)", usage)) | set(re.findall(r"\b(\w+)=", usage))
+options |= set(re.findall(r'"    -o (\w+)', usage))
+page = manual("scardfs.8").replace("\\-", "-")
+described = set(re.findall(r"^\.It Fl (\w|-\w+)", page, flags=re.M))
+described |= {part for line in re.findall(r"^\.It Cm (.*)$", page, flags=re.M)
+              for part in re.findall(r"\b(\w+)(?:=|$)", line)}
+includes("scardfs(8) describes every option of -h", "scardfs.8", described,
+         options - {"virtual"})
 
 # ---- constants test ------------------------------------------------------------------
 constants = set()
