@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtual_command.c - what the virtual reader does with a Bulk-OUT message: CCID 1.1 §6.1
+ * seen from the device. Its checks are its own and not those of msg.c, so that a mistake
+ * in one does not hide behind the same mistake in the other.
+ */
+#include "ccid/virtual_internal.h"
+
+#include <string.h>
+
+/* bError as the index of the offending byte (CCID 1.1 table 6.2-2). */
+#define AT_LENGTH      1
+#define AT_SLOT        5
+#define AT_BYTE_7      7
+#define AT_LEVEL       8
+#define AT_PARAMETER_1 11 /* TCCKS */
+
+struct request {
+    struct ccid_virtual_reader *reader;
+    struct virtual_slot *slot;
+    uint8_t slot_index;
+    uint8_t seq;
+    uint8_t answer; /* type of the answer */
+    const uint8_t *header;
+    const uint8_t *data;
+    size_t data_len;
+};
+
+static const uint8_t default_t0[5] = {0x11, 0x00, 0x00, 0x0a, 0x00};
+static const uint8_t default_t1[7] = {0x11, 0x10, 0x00, 0x4d, 0x00, 0x20, 0x00};
+
+static void done(const struct request *request, uint8_t extra, size_t data_len)
+{
+    virtual_end(request->reader, request->slot_index, CCID_DONE, 0, extra, data_len);
+}
+
+static void failed(const struct request *request, uint8_t error)
+{
+    virtual_end(request->reader, request->slot_index, CCID_FAILED, error, 0, 0);
+}
+
+/* ---- commands -------------------------------------------------------------------- */
+
+static void default_parameters(struct virtual_slot *slot)
+{
+    slot->protocol = (ccid_virtual_card_protocols(&slot->card) & 1) != 0 ? 0 : 1;
+    if (slot->protocol == 0)
+        memcpy(slot->parameters, default_t0, sizeof(default_t0));
+    else
+        memcpy(slot->parameters, default_t1, sizeof(default_t1));
+}
+
+static void activate(struct virtual_slot *slot)
+{
+    slot->active = true;
+    slot->collecting = false;
+    slot->response_len = slot->response_sent = 0;
+    ccid_virtual_card_reset(&slot->card);
+    default_parameters(slot);
+}
+
+static void deactivate(struct virtual_slot *slot)
+{
+    slot->active = false;
+    slot->collecting = false;
+    slot->response_len = slot->response_sent = 0;
+    ccid_virtual_card_reset(&slot->card);
+}
+
+/* Whether bPowerSelect is one of the voltages on offer: 1, 2, 3 are bits 0, 1, 2 of
+ * bVoltageSupport; 0 is the reader's own choice. */
+static bool voltage_offered(const struct ccid_virtual_shape *shape, uint8_t select)
+{
+    if (select == 0)
+        return (shape->features & CCID_FEATURE_AUTO_VOLTAGE) != 0;
+    return select <= 3 && (shape->voltage_support >> (select - 1) & 1) != 0;
+}
+
+static void power_on(struct request *request)
+{
+    struct virtual_slot *slot = request->slot;
+
+    if (!slot->present) {
+        failed(request, CCID_ERROR_MUTE);
+        return;
+    }
+    if (!voltage_offered(&request->reader->shape, request->header[7])) {
+        failed(request, AT_BYTE_7);
+        return;
+    }
+    activate(slot);
+    memcpy(slot->response, slot->card.atr, slot->card.atr_len);
+    done(request, 0, slot->card.atr_len);
+}
+
+static void power_off(struct request *request)
+{
+    deactivate(request->slot);
+    done(request, 0, 0);
+}
+
+static void slot_status(struct request *request)
+{
+    done(request, 0, 0);
+}
+
+static void answer_parameters(struct request *request)
+{
+    struct virtual_slot *slot = request->slot;
+    size_t len = slot->protocol == 0 ? sizeof(default_t0) : sizeof(default_t1);
+
+    memcpy(slot->response, slot->parameters, len);
+    done(request, slot->protocol, len);
+}
+
+static void get_parameters(struct request *request)
+{
+    if (!request->slot->present)
+        failed(request, CCID_ERROR_MUTE);
+    else
+        answer_parameters(request);
+}
+
+static void reset_parameters(struct request *request)
+{
+    if (!request->slot->present) {
+        failed(request, CCID_ERROR_MUTE);
+        return;
+    }
+    default_parameters(request->slot);
+    answer_parameters(request);
+}
+
+static void set_parameters(struct request *request)
+{
+    struct virtual_slot *slot = request->slot;
+    uint8_t protocol = request->header[7];
+    size_t len = protocol == 0 ? sizeof(default_t0) : sizeof(default_t1);
+
+    if (!slot->present)
+        failed(request, CCID_ERROR_MUTE);
+    else if (protocol > 1 ||
+             (ccid_virtual_card_protocols(&slot->card) >> protocol & 1) == 0)
+        failed(request, AT_BYTE_7);
+    else if (request->data_len != len)
+        failed(request, AT_LENGTH);
+    else if ((request->data[1] & (protocol == 0 ? 0xfd : 0xfc)) !=
+             (protocol == 0 ? 0x00 : 0x10))
+        failed(request, AT_PARAMETER_1);
+    else {
+        slot->protocol = protocol;
+        memcpy(slot->parameters, request->data, len);
+        answer_parameters(request);
+    }
+}
+
+static void run_card(struct request *request, const uint8_t *apdu, size_t len)
+{
+    struct virtual_slot *slot = request->slot;
+    uint32_t delay_ms;
+
+    slot->response_sent = 0;
+    slot->response_len =
+        ccid_virtual_card_apdu(&slot->card, apdu, len, slot->response, &delay_ms);
+    if (delay_ms == 0) {
+        virtual_respond(request->reader, request->slot_index);
+    } else {
+        struct ccid_clock *clock = request->reader->clock;
+        uint64_t now = clock->now_ms(clock);
+
+        slot->running = true;
+        slot->finish_ms = now + delay_ms;
+        slot->extension_ms = now + CCID_VIRTUAL_EXTENSION_MS;
+    }
+}
+
+/* The command direction of CCID 1.1 §6.1.4, wLevelParameter. */
+static void extended_block(struct request *request, unsigned level_parameter)
+{
+    struct virtual_slot *slot = request->slot;
+    bool begins = level_parameter == 0x00 || level_parameter == 0x01;
+    bool ends = level_parameter == 0x00 || level_parameter == 0x02;
+    bool next_part = level_parameter == 0x10;
+    bool more = slot->response_sent > 0 && slot->response_sent < slot->response_len;
+
+    if (level_parameter > 3 && !next_part) {
+        failed(request, AT_LEVEL);
+        return;
+    }
+    if (next_part) {
+        if (!more || request->data_len != 0)
+            failed(request, AT_LEVEL);
+        else
+            virtual_respond(request->reader, request->slot_index);
+        return;
+    }
+    if (begins)
+        slot->command_len = 0;
+    else if (!slot->collecting) {
+        failed(request, AT_LEVEL);
+        return;
+    }
+    slot->response_len = slot->response_sent = 0;
+    slot->collecting = false;
+    if (request->data_len > VIRTUAL_APDU_MAX - slot->command_len) {
+        failed(request, AT_LENGTH);
+        return;
+    }
+    memcpy(slot->command + slot->command_len, request->data, request->data_len);
+    slot->command_len += request->data_len;
+    if (ends) {
+        run_card(request, slot->command, slot->command_len);
+    } else {
+        slot->collecting = true;
+        done(request, 0x10, 0);
+    }
+}
+
+/* Four bytes up to header, Lc, 255 bytes and Le; the extended forms have 00 where Lc is.
+ */
+static bool is_short_apdu(const uint8_t *apdu, size_t len)
+{
+    return len >= 4 && len <= 4 + 1 + 255 + 1 && !(len > 5 && apdu[4] == 0);
+}
+
+static void xfr_block(struct request *request)
+{
+    unsigned level_parameter = request->header[8] | (unsigned)request->header[9] << 8;
+
+    if (!request->slot->active) {
+        failed(request, CCID_ERROR_MUTE);
+        return;
+    }
+    switch (request->reader->shape.level) {
+    case CCID_LEVEL_EXTENDED_APDU:
+        extended_block(request, level_parameter);
+        break;
+    case CCID_LEVEL_SHORT_APDU:
+        if (level_parameter != 0)
+            failed(request, AT_LEVEL);
+        else if (!is_short_apdu(request->data, request->data_len))
+            failed(request, AT_LENGTH);
+        else
+            run_card(request, request->data, request->data_len);
+        break;
+    case CCID_LEVEL_TPDU:
+    case CCID_LEVEL_CHARACTER:
+        failed(request, CCID_ERROR_NOT_SUPPORTED);
+        break;
+    }
+}
+
+static void unsupported(struct request *request)
+{
+    failed(request, CCID_ERROR_NOT_SUPPORTED);
+}
+
+static const struct command {
+    uint8_t type;
+    uint8_t answer;
+    bool takes_data;
+    void (*run)(struct request *request);
+} commands[] = {
+    {CCID_SET_PARAMETERS, CCID_PARAMETERS, true, set_parameters},
+    {CCID_ICC_POWER_ON, CCID_DATA_BLOCK, false, power_on},
+    {CCID_ICC_POWER_OFF, CCID_SLOT_STATUS, false, power_off},
+    {CCID_GET_SLOT_STATUS, CCID_SLOT_STATUS, false, slot_status},
+    {CCID_GET_PARAMETERS, CCID_PARAMETERS, false, get_parameters},
+    {0x6D /* ResetParameters */, CCID_PARAMETERS, false, reset_parameters},
+    {CCID_XFR_BLOCK, CCID_DATA_BLOCK, true, xfr_block},
+    {CCID_ESCAPE_OUT, CCID_ESCAPE_IN, true, unsupported},
+};
+
+static const struct command unknown_command = {0, CCID_SLOT_STATUS, true, unsupported};
+
+static const struct command *find_command(uint8_t type)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (commands[i].type == type)
+            return &commands[i];
+    }
+    return &unknown_command;
+}
+
+/* ---- entry ----------------------------------------------------------------------- */
+
+void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *message,
+                            size_t len)
+{
+    const struct command *command;
+    struct request request;
+    struct virtual_slot *slot;
+    uint8_t slot_index, seq;
+
+    if (len < CCID_HEADER_LENGTH)
+        return; /* not a message: there is no slot and no number to answer with */
+    command = find_command(message[0]);
+    slot_index = message[5];
+    seq = message[6];
+    if (slot_index >= reader->shape.slot_count) {
+        virtual_put(reader, slot_index, command->answer, seq, CCID_FAILED, AT_SLOT, 0,
+                    NULL, 0);
+        return;
+    }
+    slot = &reader->slots[slot_index];
+    if (message[0] == CCID_ABORT) {
+        slot->abort_message = true;
+        slot->abort_message_seq = seq;
+        virtual_finish_abort(reader, slot_index);
+        return;
+    }
+    if (slot->abort_control || slot->abort_message) {
+        virtual_put(reader, slot_index, command->answer, seq, CCID_FAILED,
+                    CCID_ERROR_ABORTED, 0, NULL, 0);
+        return;
+    }
+    if (slot->busy) {
+        virtual_put(reader, slot_index, command->answer, seq, CCID_FAILED,
+                    CCID_ERROR_SLOT_BUSY, 0, NULL, 0);
+        return;
+    }
+    slot->busy = true;
+    slot->busy_seq = seq;
+    slot->busy_answer = command->answer;
+    request = (struct request){
+        .reader = reader,
+        .slot = slot,
+        .slot_index = slot_index,
+        .seq = seq,
+        .answer = command->answer,
+        .header = message,
+        .data = message + CCID_HEADER_LENGTH,
+        .data_len = len - CCID_HEADER_LENGTH,
+    };
+    if (ccid_msg_length(message) != request.data_len ||
+        len > reader->shape.max_message_length ||
+        (!command->takes_data && request.data_len != 0))
+        failed(&request, AT_LENGTH);
+    else
+        command->run(&request);
+}
+
+void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot_index)
+{
+    struct virtual_slot *slot = &reader->slots[slot_index];
+
+    slot->present = true;
+    slot->changed = reader->in_use;
+    deactivate(slot);
+    default_parameters(slot);
+    if ((reader->shape.features & CCID_FEATURE_AUTO_ACTIVATION) != 0)
+        activate(slot);
+}
+
+/* A command that the card was working on ends: it does not answer any more. */
+void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot_index)
+{
+    struct virtual_slot *slot = &reader->slots[slot_index];
+
+    slot->present = false;
+    slot->changed = reader->in_use;
+    deactivate(slot);
+    if (slot->running)
+        virtual_end(reader, (uint8_t)slot_index, CCID_FAILED, CCID_ERROR_MUTE, 0, 0);
+}
+
+void virtual_reset_locked(struct ccid_virtual_reader *reader)
+{
+    reader->queue_count = 0;
+    reader->head_sent = 0;
+    for (unsigned i = 0; i < reader->shape.slot_count; i++) {
+        struct virtual_slot *slot = &reader->slots[i];
+
+        deactivate(slot);
+        slot->busy = slot->running = false;
+        slot->abort_control = slot->abort_message = false;
+    }
+}

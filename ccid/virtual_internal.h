@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* virtual_internal.h - the inside of the virtual reader: virtual_reader.c carries bytes,
+ * virtual_command.c executes messages. */
+#ifndef CCID_VIRTUAL_INTERNAL_H
+#define CCID_VIRTUAL_INTERNAL_H
+
+#include "ccid/msg.h"
+#include "ccid/virtual_card.h"
+#include "ccid/virtual_reader.h"
+
+/* The longest APDU: header, 3 bytes Lc, 65535 of data, 2 bytes Le. */
+#define VIRTUAL_APDU_MAX 65544
+
+/*
+ * No message is taken from the host while VIRTUAL_QUEUE_FULL answers wait. Beyond that a
+ * slot adds at most three by itself: an answer that was running, and two of an abort.
+ */
+#define VIRTUAL_QUEUE_FULL 16
+#define VIRTUAL_QUEUE_MAX  (VIRTUAL_QUEUE_FULL + 3 * CCID_VIRTUAL_SLOTS_MAX + 1)
+
+/* A Bulk-IN message. The data stays where it is made until the message is taken. */
+struct virtual_message {
+    uint8_t header[CCID_HEADER_LENGTH];
+    const uint8_t *data;
+    size_t data_len;
+    uint8_t slot;
+    bool ends; /* the command; a time extension does not */
+};
+
+struct virtual_slot {
+    bool present;
+    bool active;
+    bool changed; /* since the last notification */
+    struct ccid_virtual_card card;
+
+    uint8_t protocol; /* of the parameters: 0 or 1 */
+    uint8_t parameters[7];
+
+    /* The command that has no answer yet, or whose answer has not been taken. */
+    bool busy;
+    uint8_t busy_seq;
+    uint8_t busy_answer; /* the type that answers it */
+    /* The card is at work until finish_ms. */
+    bool running;
+    uint64_t finish_ms;
+    uint64_t extension_ms;
+
+    /* The halves of an abort that have arrived (CCID 1.1 §5.3.1, §6.1.13). */
+    bool abort_control, abort_message;
+    uint8_t abort_control_seq, abort_message_seq;
+
+    /* Chaining at the extended APDU level (CCID 1.1 §6.1.4, §6.2.1). */
+    bool collecting;
+    uint8_t *command;
+    size_t command_len;
+    uint8_t *response; /* and ATR, and parameters: whatever is answered */
+    size_t response_len;
+    size_t response_sent;
+};
+
+struct ccid_virtual_reader {
+    struct ccid_clock *clock;
+    struct ccid_virtual_shape shape;
+    pthread_mutex_t lock; /* a leaf lock over all below */
+    pthread_cond_t changed;
+    bool gone;
+    bool cancelled;
+    bool in_use; /* the host has sent a message: from now on cards *change* */
+
+    struct virtual_slot slots[CCID_VIRTUAL_SLOTS_MAX];
+    struct virtual_message queue[VIRTUAL_QUEUE_MAX];
+    unsigned queue_count;
+    size_t head_sent; /* bytes of queue[0] that the host has */
+
+    ccid_usb_notify *notify;
+    void *notify_context;
+    bool notifying; /* some thread is in notify */
+};
+
+static inline struct ccid_virtual_reader *virtual_from_usb(struct ccid_usb *usb)
+{
+    return (struct ccid_virtual_reader *)(void *)usb;
+}
+
+/* ---- virtual_notify.c: the ops start and stop ------------------------------------- */
+
+enum ccid_usb_result virtual_start(struct ccid_usb *usb, ccid_usb_notify *notify,
+                                   void *context);
+void virtual_stop(struct ccid_usb *usb);
+
+/* ---- virtual_command.c, all with the lock held ----------------------------------- */
+
+/* One Bulk-OUT message, whole. */
+void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *message,
+                            size_t len);
+/* Contacts: a card has come, has gone, has lost its supply. */
+void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot);
+void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot);
+void virtual_reset_locked(struct ccid_virtual_reader *reader);
+
+/* ---- virtual_answer.c, all with the lock held ------------------------------------- */
+
+/* A message that does not end the command of its slot. The data is borrowed. */
+void virtual_put(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_t type,
+                 uint8_t seq, enum ccid_outcome outcome, uint8_t error, uint8_t extra,
+                 const uint8_t *data, size_t data_len);
+/* The answer that ends the command of a busy slot; its data is the slot's response. */
+void virtual_end(struct ccid_virtual_reader *reader, uint8_t slot_index,
+                 enum ccid_outcome outcome, uint8_t error, uint8_t extra,
+                 size_t data_len);
+/* The answer with the next part of the card's response, or all of it. */
+void virtual_respond(struct ccid_virtual_reader *reader, uint8_t slot_index);
+/* The control request ABORT. False: no such slot. */
+bool virtual_abort_locked(struct ccid_virtual_reader *reader, uint8_t slot, uint8_t seq);
+/* Ends the abort of a slot if both of its halves have come. */
+void virtual_finish_abort(struct ccid_virtual_reader *reader, uint8_t slot_index);
+/* Answers and time extensions that are due. */
+void virtual_tick_locked(struct ccid_virtual_reader *reader, uint64_t now_ms);
+/* When the next one is, or CCID_CLOCK_NEVER. */
+uint64_t virtual_next_tick_locked(const struct ccid_virtual_reader *reader);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtual_reader.c - an honest CCID device behind struct ccid_usb_ops.
+ *
+ * It is a product feature (a reader for somebody without one) and the one device model of
+ * the tests, so it behaves as a good reader on a real bus would: it is handed the bytes
+ * of Bulk-OUT messages and hands out bytes of Bulk-IN messages, a transfer at a time. It
+ * checks what the host sends, also what this project's driver never sends.
+ *
+ * Time: the device acts only while somebody calls it. An answer that the card is still
+ * working on has a time at which it is due; a read that waits for it sleeps on the clock
+ * until then, or until the next time extension. Nobody waiting means no thread and no
+ * wake-up.
+ *
+ * Slots: absent -> present, inactive (inserted) -> active (IccPowerOn) -> inactive
+ * (IccPowerOff, reset of the device) -> absent (removed). A slot is busy from the arrival
+ * of a command until its answer has been read, or an abort has been completed.
+ *
+ * Locks: reader->lock is a leaf; notify is called without it. One thread at a time is in
+ * notify: who finds another one there leaves its change to it.
+ *
+ * Deliberately not done: TPDU and character level XfrBlock (answered as an unsupported
+ * command), Secure, Escape, and a bus that loses or repeats something - that is what the
+ * tests' wrapper of these ops is for.
+ */
+#include "ccid/virtual_reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ccid/virtual_internal.h"
+
+static uint64_t now_ms(struct ccid_virtual_reader *reader)
+{
+    return reader->clock->now_ms(reader->clock);
+}
+
+/* CCID_USB_OK, or why nothing can be transferred now. */
+static enum ccid_usb_result obstacle_locked(const struct ccid_virtual_reader *reader)
+{
+    if (reader->gone)
+        return CCID_USB_GONE;
+    return reader->cancelled ? CCID_USB_CANCELLED : CCID_USB_OK;
+}
+
+/* ---- transfers ------------------------------------------------------------------- */
+
+static enum ccid_usb_result out_locked(struct ccid_virtual_reader *reader,
+                                       const uint8_t *message, size_t len,
+                                       uint64_t deadline_ms)
+{
+    for (;;) {
+        enum ccid_usb_result obstacle = obstacle_locked(reader);
+
+        if (obstacle != CCID_USB_OK)
+            return obstacle;
+        if (reader->queue_count < VIRTUAL_QUEUE_FULL)
+            break;
+        if (now_ms(reader) >= deadline_ms)
+            return CCID_USB_TIMEOUT;
+        reader->clock->wait(reader->clock, &reader->changed, &reader->lock, deadline_ms);
+    }
+    reader->in_use = true;
+    virtual_tick_locked(reader, now_ms(reader));
+    virtual_command_locked(reader, message, len);
+    return CCID_USB_OK;
+}
+
+/* Up to size bytes of the first message; its header and data are one row of bytes. */
+static size_t copy_head(const struct ccid_virtual_reader *reader, uint8_t *in,
+                        size_t size)
+{
+    const struct virtual_message *head = &reader->queue[0];
+    size_t at = reader->head_sent;
+    size_t done = 0;
+
+    if (at < CCID_HEADER_LENGTH) {
+        done = CCID_HEADER_LENGTH - at < size ? CCID_HEADER_LENGTH - at : size;
+        memcpy(in, head->header + at, done);
+        at += done;
+    }
+    if (at >= CCID_HEADER_LENGTH && done < size) {
+        size_t from = at - CCID_HEADER_LENGTH;
+        size_t n =
+            head->data_len - from < size - done ? head->data_len - from : size - done;
+
+        if (n > 0)
+            memcpy(in + done, head->data + from, n);
+        done += n;
+    }
+    return done;
+}
+
+static void pop_head(struct ccid_virtual_reader *reader)
+{
+    struct virtual_message *head = &reader->queue[0];
+
+    if (head->ends)
+        reader->slots[head->slot].busy = false;
+    reader->queue_count--;
+    reader->head_sent = 0;
+    memmove(head, head + 1, reader->queue_count * sizeof(*head));
+}
+
+/*
+ * A message ends with a short packet. One that fills its last packet has none, and is
+ * followed by no zero-length packet either, as on many readers: a read with room left
+ * then goes on until its time is up. Returns true when the transfer is over.
+ */
+static bool fill_locked(struct ccid_virtual_reader *reader, uint8_t *in, size_t size,
+                        size_t *got, enum ccid_usb_result *result)
+{
+    *result = CCID_USB_OK;
+    while (reader->queue_count > 0 && *got < size) {
+        size_t total = CCID_HEADER_LENGTH + reader->queue[0].data_len;
+        size_t n = copy_head(reader, in + *got, size - *got);
+
+        *got += n;
+        reader->head_sent += n;
+        if (reader->head_sent < total) {
+            if (size % reader->shape.packet_size == 0)
+                continue;
+            *result = CCID_USB_OVERFLOW; /* the last packet did not fit */
+            pop_head(reader);
+            return true;
+        }
+        pop_head(reader);
+        if (total % reader->shape.packet_size != 0)
+            return true;
+    }
+    return *got == size;
+}
+
+static enum ccid_usb_result in_locked(struct ccid_virtual_reader *reader, uint8_t *in,
+                                      size_t size, size_t *got, uint64_t deadline_ms)
+{
+    *got = 0;
+    for (;;) {
+        enum ccid_usb_result result = obstacle_locked(reader);
+        uint64_t now, wake;
+
+        if (result != CCID_USB_OK)
+            return result;
+        now = now_ms(reader);
+        virtual_tick_locked(reader, now);
+        if (fill_locked(reader, in, size, got, &result))
+            return result;
+        if (now >= deadline_ms)
+            return CCID_USB_TIMEOUT;
+        wake = virtual_next_tick_locked(reader);
+        reader->clock->wait(reader->clock, &reader->changed, &reader->lock,
+                            wake < deadline_ms ? wake : deadline_ms);
+    }
+}
+
+static enum ccid_usb_result op_exchange(struct ccid_usb *usb, const uint8_t *out,
+                                        size_t out_len, uint8_t *in, size_t in_size,
+                                        size_t *in_len, uint32_t timeout_ms)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+    uint64_t deadline_ms = ccid_clock_deadline(now_ms(reader), timeout_ms);
+    enum ccid_usb_result result;
+
+    *in_len = 0;
+    pthread_mutex_lock(&reader->lock);
+    result = out_locked(reader, out, out_len, deadline_ms);
+    if (result == CCID_USB_OK)
+        result = in_locked(reader, in, in_size, in_len, deadline_ms);
+    pthread_mutex_unlock(&reader->lock);
+    return result;
+}
+
+static enum ccid_usb_result op_bulk_out(struct ccid_usb *usb, const uint8_t *out,
+                                        size_t out_len, uint32_t timeout_ms)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+    uint64_t deadline_ms = ccid_clock_deadline(now_ms(reader), timeout_ms);
+    enum ccid_usb_result result;
+
+    pthread_mutex_lock(&reader->lock);
+    result = out_locked(reader, out, out_len, deadline_ms);
+    pthread_mutex_unlock(&reader->lock);
+    return result;
+}
+
+static enum ccid_usb_result op_bulk_in(struct ccid_usb *usb, uint8_t *in, size_t in_size,
+                                       size_t *in_len, uint32_t timeout_ms)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+    uint64_t deadline_ms = ccid_clock_deadline(now_ms(reader), timeout_ms);
+    enum ccid_usb_result result;
+
+    pthread_mutex_lock(&reader->lock);
+    result = in_locked(reader, in, in_size, in_len, deadline_ms);
+    pthread_mutex_unlock(&reader->lock);
+    return result;
+}
+
+/* Class requests (CCID 1.1 §5.3): ABORT; the lists of clocks and rates are refused, which
+ * says that the device has none to choose from. */
+static enum ccid_usb_result op_control(struct ccid_usb *usb, uint8_t request_type,
+                                       uint8_t request, uint16_t value, uint16_t index,
+                                       uint8_t *data, uint16_t data_len, size_t *done,
+                                       uint32_t timeout_ms)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+    enum ccid_usb_result result;
+
+    (void)data;
+    (void)timeout_ms;
+    *done = 0;
+    pthread_mutex_lock(&reader->lock);
+    result = obstacle_locked(reader);
+    if (result == CCID_USB_OK) {
+        bool taken = request_type == 0x21 && request == 0x01 && index == 0 &&
+                     data_len == 0 &&
+                     virtual_abort_locked(reader, (uint8_t)value, (uint8_t)(value >> 8));
+
+        result = taken ? CCID_USB_OK : CCID_USB_STALL;
+    }
+    pthread_mutex_unlock(&reader->lock);
+    return result;
+}
+
+static enum ccid_usb_result op_clear_halt(struct ccid_usb *usb)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+    enum ccid_usb_result result;
+
+    pthread_mutex_lock(&reader->lock);
+    result = reader->gone ? CCID_USB_GONE : CCID_USB_OK;
+    pthread_mutex_unlock(&reader->lock);
+    return result;
+}
+
+static enum ccid_usb_result op_reset(struct ccid_usb *usb)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+    enum ccid_usb_result result;
+
+    pthread_mutex_lock(&reader->lock);
+    result = reader->gone ? CCID_USB_GONE : CCID_USB_OK;
+    if (result == CCID_USB_OK)
+        virtual_reset_locked(reader);
+    pthread_mutex_unlock(&reader->lock);
+    return result;
+}
+
+static void op_cancel(struct ccid_usb *usb, bool on)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+
+    pthread_mutex_lock(&reader->lock);
+    reader->cancelled = on;
+    pthread_cond_broadcast(&reader->changed);
+    pthread_mutex_unlock(&reader->lock);
+}
+
+static void op_nothing(struct ccid_usb *usb)
+{
+    (void)usb;
+}
+
+static uint64_t op_now_ms(struct ccid_usb *usb)
+{
+    return now_ms(virtual_from_usb(usb));
+}
+
+static enum ccid_usb_result op_sleep_ms(struct ccid_usb *usb, uint32_t ms)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+    uint64_t deadline_ms = ccid_clock_deadline(now_ms(reader), ms);
+    enum ccid_usb_result result;
+
+    pthread_mutex_lock(&reader->lock);
+    while ((result = obstacle_locked(reader)) == CCID_USB_OK &&
+           now_ms(reader) < deadline_ms)
+        reader->clock->wait(reader->clock, &reader->changed, &reader->lock, deadline_ms);
+    pthread_mutex_unlock(&reader->lock);
+    return result;
+}
+
+static const struct ccid_usb_ops virtual_ops = {
+    .exchange = op_exchange,
+    .bulk_out = op_bulk_out,
+    .bulk_in = op_bulk_in,
+    .control = op_control,
+    .clear_halt = op_clear_halt,
+    .reset = op_reset,
+    .cancel = op_cancel,
+    .enter = op_nothing,
+    .leave = op_nothing,
+    .start = virtual_start,
+    .stop = virtual_stop,
+    .now_ms = op_now_ms,
+    .sleep_ms = op_sleep_ms,
+};
+
+/* ---- from outside ---------------------------------------------------------------- */
+
+struct ccid_virtual_reader *ccid_virtual_reader_new(
+    struct ccid_clock *clock, const struct ccid_virtual_shape *shape)
+{
+    struct ccid_virtual_reader *reader = calloc(1, sizeof(*reader));
+
+    if (reader == NULL)
+        return NULL;
+    reader->clock = clock;
+    reader->shape = *shape;
+    if (pthread_mutex_init(&reader->lock, NULL) != 0)
+        goto free_reader;
+    if (ccid_clock_condition_init(&reader->changed) != 0)
+        goto destroy_lock;
+    for (unsigned i = 0; i < shape->slot_count; i++) {
+        reader->slots[i].command = malloc(VIRTUAL_APDU_MAX);
+        reader->slots[i].response = malloc(CCID_VIRTUAL_RESPONSE_MAX);
+        if (reader->slots[i].command == NULL || reader->slots[i].response == NULL) {
+            ccid_virtual_reader_free(reader);
+            return NULL;
+        }
+    }
+    return reader;
+
+destroy_lock:
+    pthread_mutex_destroy(&reader->lock);
+free_reader:
+    free(reader);
+    return NULL;
+}
+
+void ccid_virtual_reader_free(struct ccid_virtual_reader *reader)
+{
+    for (unsigned i = 0; i < reader->shape.slot_count; i++) {
+        free(reader->slots[i].command);
+        free(reader->slots[i].response);
+    }
+    pthread_cond_destroy(&reader->changed);
+    pthread_mutex_destroy(&reader->lock);
+    free(reader);
+}
+
+struct ccid_usb_port ccid_virtual_reader_port(struct ccid_virtual_reader *reader)
+{
+    return (struct ccid_usb_port){&virtual_ops, (struct ccid_usb *)(void *)reader};
+}
+
+void ccid_virtual_reader_unplug(struct ccid_virtual_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    reader->gone = true;
+    pthread_cond_broadcast(&reader->changed);
+    pthread_mutex_unlock(&reader->lock);
+}
