@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* fault_usb.c - see fault_usb.h. */
+#include "fault_usb.h"
+
+#include <stdlib.h>
+
+static struct fault_usb *from_usb(struct ccid_usb *usb)
+{
+    return (struct fault_usb *)(void *)usb;
+}
+
+/* The fault that hits the next transfer of that kind, or NULL. Two on one transfer: the
+ * one that was armed first. */
+static const struct fault *next_fault(struct fault_usb *self, enum fault_on on)
+{
+    const struct fault *hit = NULL;
+
+    self->transfer_count++;
+    for (unsigned i = 0; i < self->armed_count; i++) {
+        const struct fault *fault = &self->armed[i].fault;
+
+        if (((unsigned)fault->on & (unsigned)on) == 0)
+            continue;
+        self->armed[i].seen++;
+        if (hit == NULL && (self->armed[i].seen == fault->at ||
+                            (fault->sticky && self->armed[i].seen > fault->at)))
+            hit = fault;
+    }
+    if (hit != NULL)
+        self->hit_count++;
+    return hit;
+}
+
+/* What happens before, or instead of, the transfer. True: it is over. */
+static bool fails_before(struct fault_usb *self, const struct fault *fault,
+                         uint32_t *timeout_ms, enum ccid_usb_result *result)
+{
+    if (fault == NULL)
+        return false;
+    if (fault->kind == FAULT_RESULT) {
+        *result = fault->result;
+        if (*result == CCID_USB_TIMEOUT)
+            self->clock->now_ms += *timeout_ms;
+        return true;
+    }
+    if (fault->kind == FAULT_DELAY) {
+        if (fault->delay_ms >= *timeout_ms) {
+            self->clock->now_ms += *timeout_ms;
+            *result = CCID_USB_TIMEOUT;
+            return true;
+        }
+        self->clock->now_ms += fault->delay_ms;
+        *timeout_ms -= fault->delay_ms;
+    }
+    return false;
+}
+
+static enum ccid_usb_result bulk_out(struct ccid_usb *usb, const uint8_t *out,
+                                     size_t out_len, uint32_t timeout_ms)
+{
+    struct fault_usb *self = from_usb(usb);
+    const struct fault *fault = next_fault(self, FAULT_ON_OUT);
+    enum ccid_usb_result result;
+
+    if (fails_before(self, fault, &timeout_ms, &result))
+        return result;
+    if (fault != NULL && fault->kind == FAULT_LOSE)
+        return CCID_USB_OK; /* the host believes that it has gone out */
+    return self->inner.ops->bulk_out(self->inner.usb, out, out_len, timeout_ms);
+}
+
+static enum ccid_usb_result bulk_in(struct ccid_usb *usb, uint8_t *in, size_t in_size,
+                                    size_t *in_len, uint32_t timeout_ms)
+{
+    struct fault_usb *self = from_usb(usb);
+    const struct fault *fault = next_fault(self, FAULT_ON_IN);
+    uint64_t deadline_ms = self->clock->now_ms + timeout_ms;
+    enum ccid_usb_result result;
+
+    *in_len = 0;
+    if (fails_before(self, fault, &timeout_ms, &result))
+        return result;
+    result = self->inner.ops->bulk_in(self->inner.usb, in, in_size, in_len, timeout_ms);
+    if (fault == NULL || result != CCID_USB_OK)
+        return result;
+    switch (fault->kind) {
+    case FAULT_LOSE:
+        *in_len = 0;
+        self->clock->now_ms = deadline_ms;
+        return CCID_USB_TIMEOUT;
+    case FAULT_SHORT:
+        if (*in_len > fault->len)
+            *in_len = fault->len;
+        break;
+    case FAULT_MUTATE:
+        if (*in_len > fault->offset)
+            in[fault->offset] = fault->value;
+        break;
+    case FAULT_SEQ:
+        if (*in_len > 6)
+            in[6] ^= 0x55;
+        break;
+    case FAULT_RESULT:
+    case FAULT_DELAY:
+        break;
+    }
+    return result;
+}
+
+static enum ccid_usb_result exchange(struct ccid_usb *usb, const uint8_t *out,
+                                     size_t out_len, uint8_t *in, size_t in_size,
+                                     size_t *in_len, uint32_t timeout_ms)
+{
+    struct fault_usb *self = from_usb(usb);
+    uint64_t begin_ms = self->clock->now_ms;
+    enum ccid_usb_result result = bulk_out(usb, out, out_len, timeout_ms);
+    uint64_t spent_ms = self->clock->now_ms - begin_ms;
+
+    *in_len = 0;
+    if (result != CCID_USB_OK)
+        return result;
+    return bulk_in(usb, in, in_size, in_len,
+                   spent_ms < timeout_ms ? timeout_ms - (uint32_t)spent_ms : 0);
+}
+
+static enum ccid_usb_result control(struct ccid_usb *usb, uint8_t request_type,
+                                    uint8_t request, uint16_t value, uint16_t index,
+                                    uint8_t *data, uint16_t data_len, size_t *done,
+                                    uint32_t timeout_ms)
+{
+    struct fault_usb *self = from_usb(usb);
+    const struct fault *fault = next_fault(self, FAULT_ON_CONTROL);
+    enum ccid_usb_result result;
+
+    *done = 0;
+    if (fails_before(self, fault, &timeout_ms, &result))
+        return result;
+    if (fault != NULL && fault->kind == FAULT_LOSE)
+        return CCID_USB_OK;
+    return self->inner.ops->control(self->inner.usb, request_type, request, value, index,
+                                    data, data_len, done, timeout_ms);
+}
+
+static enum ccid_usb_result clear_halt(struct ccid_usb *usb)
+{
+    return from_usb(usb)->inner.ops->clear_halt(from_usb(usb)->inner.usb);
+}
+
+static enum ccid_usb_result reset(struct ccid_usb *usb)
+{
+    return from_usb(usb)->inner.ops->reset(from_usb(usb)->inner.usb);
+}
+
+static void cancel(struct ccid_usb *usb, bool on)
+{
+    from_usb(usb)->inner.ops->cancel(from_usb(usb)->inner.usb, on);
+}
+
+static void enter(struct ccid_usb *usb)
+{
+    from_usb(usb)->inner.ops->enter(from_usb(usb)->inner.usb);
+}
+
+static void leave(struct ccid_usb *usb)
+{
+    from_usb(usb)->inner.ops->leave(from_usb(usb)->inner.usb);
+}
+
+static enum ccid_usb_result start(struct ccid_usb *usb, ccid_usb_notify *notify,
+                                  void *context)
+{
+    return from_usb(usb)->inner.ops->start(from_usb(usb)->inner.usb, notify, context);
+}
+
+static void stop(struct ccid_usb *usb)
+{
+    from_usb(usb)->inner.ops->stop(from_usb(usb)->inner.usb);
+}
+
+static uint64_t now_ms(struct ccid_usb *usb)
+{
+    return from_usb(usb)->inner.ops->now_ms(from_usb(usb)->inner.usb);
+}
+
+static enum ccid_usb_result sleep_ms(struct ccid_usb *usb, uint32_t ms)
+{
+    return from_usb(usb)->inner.ops->sleep_ms(from_usb(usb)->inner.usb, ms);
+}
+
+static const struct ccid_usb_ops fault_ops = {
+    .exchange = exchange,
+    .bulk_out = bulk_out,
+    .bulk_in = bulk_in,
+    .control = control,
+    .clear_halt = clear_halt,
+    .reset = reset,
+    .cancel = cancel,
+    .enter = enter,
+    .leave = leave,
+    .start = start,
+    .stop = stop,
+    .now_ms = now_ms,
+    .sleep_ms = sleep_ms,
+};
+
+void fault_usb_init(struct fault_usb *self, struct ccid_usb_port inner,
+                    struct virtual_clock *clock)
+{
+    *self = (struct fault_usb){.inner = inner, .clock = clock};
+}
+
+struct ccid_usb_port fault_usb_port(struct fault_usb *self)
+{
+    return (struct ccid_usb_port){&fault_ops, (struct ccid_usb *)(void *)self};
+}
+
+void fault_usb_arm(struct fault_usb *self, struct fault fault)
+{
+    if (self->armed_count == FAULTS_MAX)
+        abort();
+    self->armed[self->armed_count].fault = fault;
+    self->armed[self->armed_count].seen = 0;
+    self->armed_count++;
+}
+
+void fault_usb_disarm(struct fault_usb *self)
+{
+    self->armed_count = 0;
+}

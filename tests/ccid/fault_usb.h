@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fault_usb.h - a bus that loses, cuts, delays and falsifies: it wraps a port and makes
+ * chosen transfers go wrong.
+ *
+ * Transfers are counted from 1 as they are made: an exchange is an OUT and an IN. A fault
+ * hits the at-th transfer, counted from the moment it is armed among those of its kind,
+ * and with `sticky` also all that follow.
+ */
+#ifndef TESTS_CCID_FAULT_USB_H
+#define TESTS_CCID_FAULT_USB_H
+
+#include "ccid/usb_ops.h"
+#include "virtual_clock.h"
+
+enum fault_on {
+    FAULT_ON_OUT = 1,
+    FAULT_ON_IN = 2,
+    FAULT_ON_CONTROL = 4,
+    FAULT_ON_ANY = 7
+};
+
+enum fault_kind {
+    FAULT_RESULT, /* not made: ends with `result`; a TIMEOUT takes its time. What the
+                     device has to say is said later. IN with CCID_USB_OK: zero-length
+                     transfer */
+    FAULT_LOSE,   /* made, but the data is lost on the way; the transfer times out */
+    FAULT_SHORT,  /* IN only: cut to `len` bytes */
+    FAULT_MUTATE, /* IN only: byte `offset` becomes `value` */
+    FAULT_SEQ,    /* IN only: bSeq of another command */
+    FAULT_DELAY,  /* takes `delay_ms` longer; past the deadline it is a TIMEOUT, not made
+                   */
+};
+
+struct fault {
+    enum fault_on on;
+    enum fault_kind kind;
+    unsigned at;
+    bool sticky;
+    enum ccid_usb_result result;
+    size_t len;
+    size_t offset;
+    uint8_t value;
+    uint32_t delay_ms;
+};
+
+#define FAULTS_MAX 8
+
+struct fault_usb {
+    struct ccid_usb_port inner;
+    struct virtual_clock *clock;
+    struct {
+        struct fault fault;
+        unsigned seen;
+    } armed[FAULTS_MAX];
+    unsigned armed_count;
+    unsigned transfer_count; /* made or not */
+    unsigned hit_count;      /* transfers that went wrong */
+};
+
+void fault_usb_init(struct fault_usb *self, struct ccid_usb_port inner,
+                    struct virtual_clock *clock);
+struct ccid_usb_port fault_usb_port(struct fault_usb *self);
+void fault_usb_arm(struct fault_usb *self, struct fault fault);
+/* The bus is good again. */
+void fault_usb_disarm(struct fault_usb *self);
+
+#endif
