@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * usb_interrupt.c - the interrupt endpoint: one transfer, always submitted.
+ *
+ *   idle -start-> submitted -callback-> ready -take-> taken -resubmit-> submitted
+ *                                                        \-stopping, failed-> idle
+ *
+ * Whoever turns `ready` into `taken` passes the message on and submits again afterwards:
+ * so no two threads are in notify, and no message is overwritten. Meanwhile the device
+ * keeps its next message. A device that stalls the endpoint, or fails again and again, is
+ * not listened to any more; every answer of it still says whether the card is there.
+ */
+#include "ccid/usb.h"
+
+#include <time.h>
+
+#define ERRORS_IN_A_ROW_MAX 10
+#define STOP_WAIT_MS        100
+
+enum usb_interrupt_state {
+    INTERRUPT_IDLE,
+    INTERRUPT_SUBMITTED,
+    INTERRUPT_READY,
+    INTERRUPT_TAKEN,
+};
+
+static int state_of(const struct usb_interrupt *self)
+{
+    return __atomic_load_n(&self->state, __ATOMIC_SEQ_CST);
+}
+
+static void set_state(struct usb_interrupt *self, enum usb_interrupt_state state)
+{
+    __atomic_store_n(&self->state, (int)state, __ATOMIC_SEQ_CST);
+}
+
+static bool is_stopping(const struct usb_interrupt *self)
+{
+    return __atomic_load_n(&self->stopping, __ATOMIC_SEQ_CST) != 0;
+}
+
+static void LIBUSB_CALL called_back(struct libusb_transfer *transfer)
+{
+    struct ccid_usb *usb = transfer->user_data;
+
+    set_state(&usb->interrupt, INTERRUPT_READY);
+    __atomic_store_n(&usb->interrupt.wake, 1, __ATOMIC_SEQ_CST);
+}
+
+static enum ccid_usb_result submit(struct ccid_usb *usb)
+{
+    struct usb_interrupt *self = &usb->interrupt;
+    int error;
+
+    set_state(self, INTERRUPT_SUBMITTED);
+    error = libusb_submit_transfer(self->transfer);
+    if (error != 0)
+        set_state(self, INTERRUPT_IDLE);
+    else if (is_stopping(self)) /* stop came between: its cancel found nothing */
+        libusb_cancel_transfer(self->transfer);
+    return usb_result(error);
+}
+
+/* Whether to listen on after what the transfer brought. */
+static bool goes_on(struct ccid_usb *usb)
+{
+    struct usb_interrupt *self = &usb->interrupt;
+    const char *problem = "fails";
+
+    switch (self->transfer->status) {
+    case LIBUSB_TRANSFER_COMPLETED:
+        self->errors = 0;
+        return true;
+    case LIBUSB_TRANSFER_CANCELLED:
+        return false;
+    case LIBUSB_TRANSFER_NO_DEVICE:
+        __atomic_store_n(&usb->gone, 1, __ATOMIC_SEQ_CST);
+        return false;
+    case LIBUSB_TRANSFER_STALL:
+        problem = "is stalled";
+        break;
+    case LIBUSB_TRANSFER_ERROR:
+    case LIBUSB_TRANSFER_TIMED_OUT:
+    case LIBUSB_TRANSFER_OVERFLOW:
+        if (++self->errors < ERRORS_IN_A_ROW_MAX)
+            return true;
+        break;
+    }
+    SmcLog(NULL, STATUS_IO_DEVICE_ERROR,
+           "usb %s: the interrupt endpoint %s; card changes are no longer announced",
+           usb->path, problem);
+    return false;
+}
+
+void usb_interrupt_take(struct ccid_usb *usb)
+{
+    struct usb_interrupt *self = &usb->interrupt;
+    int expected = INTERRUPT_READY;
+    bool on;
+
+    if (state_of(self) != INTERRUPT_READY ||
+        !__atomic_compare_exchange_n(&self->state, &expected, INTERRUPT_TAKEN, false,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return;
+    on = goes_on(usb) && !is_stopping(self);
+    if (on && self->transfer->status == LIBUSB_TRANSFER_COMPLETED &&
+        self->transfer->actual_length > 0)
+        self->notify(self->context, self->buffer, (size_t)self->transfer->actual_length);
+    if (!on || is_stopping(self))
+        set_state(self, INTERRUPT_IDLE);
+    else if (submit(usb) == CCID_USB_GONE)
+        __atomic_store_n(&usb->gone, 1, __ATOMIC_SEQ_CST);
+}
+
+bool usb_interrupt_init(struct ccid_usb *usb, const struct ccid_endpoint *endpoint)
+{
+    struct usb_interrupt *self = &usb->interrupt;
+    int size = endpoint->packet_size;
+
+    if (endpoint->address == 0)
+        return true;
+    if (size < 8)
+        size = 8;
+    if (size > USB_INTERRUPT_MAX)
+        size = USB_INTERRUPT_MAX;
+    self->transfer = libusb_alloc_transfer(0);
+    if (self->transfer == NULL)
+        return false;
+    libusb_fill_interrupt_transfer(self->transfer, usb->handle, endpoint->address,
+                                   self->buffer, size, called_back, usb, 0);
+    return true;
+}
+
+enum ccid_usb_result usb_interrupt_start(struct ccid_usb *usb, ccid_usb_notify *notify,
+                                         void *context)
+{
+    struct usb_interrupt *self = &usb->interrupt;
+
+    if (self->transfer == NULL)
+        return CCID_USB_OK;
+    self->notify = notify;
+    self->context = context;
+    self->errors = 0;
+    __atomic_store_n(&self->stopping, 0, __ATOMIC_SEQ_CST);
+    return submit(usb);
+}
+
+bool usb_interrupt_pause(struct ccid_usb *usb)
+{
+    struct usb_interrupt *self = &usb->interrupt;
+    bool running = self->transfer != NULL && state_of(self) != INTERRUPT_IDLE;
+
+    __atomic_store_n(&self->stopping, 1, __ATOMIC_SEQ_CST);
+    while (self->transfer != NULL) {
+        __atomic_store_n(&self->wake, 0, __ATOMIC_SEQ_CST);
+        usb_interrupt_take(usb);
+        if (state_of(self) == INTERRUPT_IDLE)
+            break;
+        libusb_cancel_transfer(self->transfer);
+        if (usb_handle_events(usb, STOP_WAIT_MS, &self->wake) != 0) {
+            struct timespec pause = {.tv_nsec = 1000000};
+
+            nanosleep(&pause, NULL);
+        }
+    }
+    return running;
+}
+
+void usb_interrupt_stop(struct ccid_usb *usb)
+{
+    usb_interrupt_pause(usb);
+}
+
+void usb_interrupt_resume(struct ccid_usb *usb)
+{
+    __atomic_store_n(&usb->interrupt.stopping, 0, __ATOMIC_SEQ_CST);
+    submit(usb);
+}

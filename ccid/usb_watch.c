@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * usb_watch.c - arrival and departure of USB devices.
+ *
+ * A device with an interface that may be CCID gets a struct usb_device when hot-plug (or
+ * the one enumeration, where hot-plug does not work) shows it:
+ *
+ *   arriving -> here -> leaving -> gone (freed)
+ *
+ * Opening, starting and giving up a reader can take seconds. Each is done by a thread of
+ * its own, at most one per device, so that a slow reader delays nobody: the thread that
+ * brings a device in looks afterwards whether it is to leave, and does that too. So the
+ * two are ordered for each device. The hot-plug callback runs in the event thread, inside
+ * libusb: it looks at cached descriptors only, and starts such threads.
+ *
+ * watch.lock guards the list and the flags; it is a leaf (under it nothing but
+ * pthread_create is called).
+ *
+ * Contexts: the hot-plug's is made first; libusb is then told not to discover devices in
+ * the contexts that follow, one for each claimed interface, which wrap a file that is
+ * opened here.
+ */
+#include "ccid/usb.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INTERFACES_MAX 8 /* of one device, that are used */
+#define PORTS_MAX      7 /* USB 2.0 §4.1.1 */
+
+struct usb_reader {
+    struct ccid_usb *usb;
+    struct ccid_device *device;
+};
+
+struct usb_device {
+    struct usb_device *next;
+    uint8_t bus, address;
+    uint16_t vid, pid;
+    uint8_t configuration; /* bConfigurationValue */
+    bool configure;        /* it is not set */
+    char path[USB_PATH_SIZE];
+    bool running; /* a thread is at work on it */
+    bool arrived;
+    bool leaving;
+    bool surprise;
+    struct usb_reader readers[INTERFACES_MAX]; /* its thread's */
+    size_t reader_count;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    PDRIVER_OBJECT driver; /* NULL: not watching */
+    bool stopping;
+    unsigned threads;
+    struct usb_device *list;
+    libusb_context *context;
+    libusb_hotplug_callback_handle callback;
+    bool hotplug;
+} watch = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void *device_thread(void *context);
+
+/* ---- threads --------------------------------------------------------------------- */
+
+/* Starts the thread of a device that has none. False: the system refuses. */
+static bool start_thread_locked(struct usb_device *device)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    pthread_t thread;
+    int error;
+
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &attributes, device_thread, device);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error != 0)
+        return false;
+    device->running = true;
+    watch.threads++;
+    return true;
+}
+
+static void unlink_locked(struct usb_device *device)
+{
+    struct usb_device **link = &watch.list;
+
+    while (*link != device)
+        link = &(*link)->next;
+    *link = device->next;
+}
+
+static void leave_locked(struct usb_device *device, bool surprise)
+{
+    if (device->leaving)
+        return;
+    device->leaving = true;
+    device->surprise = surprise;
+    if (!device->running)
+        start_thread_locked(device); /* if it fails: at the end, by ccid_usb_unwatch */
+}
+
+/* The event thread has seen an error on a node. */
+static void node_lost(void *context)
+{
+    struct usb_device *device = context;
+
+    pthread_mutex_lock(&watch.lock);
+    leave_locked(device, true);
+    pthread_mutex_unlock(&watch.lock);
+}
+
+/* ---- in the thread of a device --------------------------------------------------- */
+
+static void add_interface(struct usb_device *device, const char *node,
+                          const struct usb_node *bytes, const struct ccid_desc *desc)
+{
+    struct usb_reader *reader = &device->readers[device->reader_count];
+    struct smc_device_identity identity = {
+        .vid = device->vid,
+        .pid = device->pid,
+        .interface_number = desc->interface_number,
+    };
+    struct ccid_usb_port port = {.ops = &ccid_usb_libusb_ops};
+    int error;
+
+    port.usb = usb_open(node, device->path, desc, device->configure);
+    if (port.usb == NULL)
+        return;
+    device->configure = false;
+    error = usb_events_add(port.usb, node_lost, device);
+    if (error != 0) {
+        SmcLog(NULL, STATUS_INSUFFICIENT_RESOURCES, "usb %s: epoll: %s", device->path,
+               strerror(error));
+        usb_close(port.usb);
+        return;
+    }
+    snprintf(identity.path, sizeof(identity.path), "%s", device->path);
+    usb_events_enter(port.usb);
+    usb_identity_read(port.usb, bytes->bytes, desc, &identity);
+    usb_events_leave(port.usb);
+    /* A failed start has been logged by who knows its cause. */
+    if (!NT_SUCCESS(
+            ccid_device_add(watch.driver, &port, desc, &identity, &reader->device))) {
+        usb_events_remove(port.usb);
+        usb_close(port.usb);
+        return;
+    }
+    reader->usb = port.usb;
+    device->reader_count++;
+}
+
+static void arrive(struct usb_device *device)
+{
+    struct usb_node bytes;
+    const uint8_t *config;
+    size_t len, offset = 0;
+    uint8_t number;
+    char node[32];
+
+    snprintf(node, sizeof(node), "/dev/bus/usb/%03u/%03u", device->bus, device->address);
+    if (!usb_node_read(node, &bytes)) {
+        SmcLog(NULL, STATUS_UNSUCCESSFUL, "usb %s (%04x:%04x): %s: %s", device->path,
+               device->vid, device->pid, node, strerror(errno));
+        return;
+    }
+    if (usb_node_configuration(&bytes, device->configuration, &config, &len)) {
+        while (device->reader_count < INTERFACES_MAX &&
+               ccid_desc_next_interface(config, len, device->vid, device->pid, &offset,
+                                        &number)) {
+            struct ccid_desc desc;
+            NTSTATUS status = ccid_desc_parse(config, len, number, &desc);
+
+            if (NT_SUCCESS(status))
+                add_interface(device, node, &bytes, &desc);
+            else
+                SmcLog(NULL, status, "usb %s (%04x:%04x): interface %u is not used: %s",
+                       device->path, device->vid, device->pid, number, desc.problem);
+        }
+    }
+    free(bytes.bytes);
+}
+
+static void depart(struct usb_device *device, bool surprise)
+{
+    while (device->reader_count > 0) {
+        struct usb_reader *reader = &device->readers[--device->reader_count];
+
+        ccid_device_remove(reader->device, surprise);
+        usb_events_remove(reader->usb);
+        usb_close(reader->usb);
+    }
+}
+
+/* Brings the device in, if it is not, and out, if it is to leave. Frees one that has left
+ * or has no reader in it. */
+static void serve(struct usb_device *device)
+{
+    bool leaving, surprise;
+
+    pthread_mutex_lock(&watch.lock);
+    leaving = device->leaving;
+    pthread_mutex_unlock(&watch.lock);
+    if (!leaving && !device->arrived) {
+        arrive(device);
+        device->arrived = true;
+    }
+    pthread_mutex_lock(&watch.lock);
+    if (!device->leaving && device->reader_count > 0) {
+        device->running = false;
+        pthread_mutex_unlock(&watch.lock);
+        return;
+    }
+    device->leaving = true;
+    surprise = device->surprise;
+    pthread_mutex_unlock(&watch.lock);
+    depart(device, surprise);
+    pthread_mutex_lock(&watch.lock);
+    unlink_locked(device);
+    pthread_mutex_unlock(&watch.lock);
+    free(device);
+}
+
+static void *device_thread(void *context)
+{
+    serve(context);
+    pthread_mutex_lock(&watch.lock);
+    watch.threads--;
+    pthread_cond_broadcast(&watch.changed);
+    pthread_mutex_unlock(&watch.lock);
+    return NULL;
+}
+
+/* ---- hot-plug, in the event thread and inside libusb ------------------------------ */
+
+/* Class 0Bh, or a vendor class with room for the class descriptor behind it (readers
+ * older than the standard); ccid_desc_next_interface judges. */
+static bool may_be_ccid(const struct libusb_interface_descriptor *interface)
+{
+    bool described = interface->extra_length >= CCID_DESC_LENGTH;
+
+    if (interface->bInterfaceClass == LIBUSB_CLASS_SMART_CARD)
+        return true;
+    for (int i = 0; i < interface->bNumEndpoints; i++)
+        described = described || interface->endpoint[i].extra_length >= CCID_DESC_LENGTH;
+    return interface->bInterfaceClass == LIBUSB_CLASS_VENDOR_SPEC && described;
+}
+
+static bool has_candidate(const struct libusb_config_descriptor *config)
+{
+    for (int i = 0; i < config->bNumInterfaces; i++) {
+        for (int j = 0; j < config->interface[i].num_altsetting; j++) {
+            if (may_be_ccid(&config->interface[i].altsetting[j]))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* "bus-port.port", as the kernel names devices. */
+static void make_path(libusb_device *usb, char *out, size_t size)
+{
+    uint8_t ports[PORTS_MAX];
+    int count = libusb_get_port_numbers(usb, ports, PORTS_MAX);
+    int len = snprintf(out, size, "%u", libusb_get_bus_number(usb));
+
+    for (int i = 0; i < count && len > 0 && (size_t)len < size; i++)
+        len +=
+            snprintf(out + len, size - (size_t)len, "%c%u", i == 0 ? '-' : '.', ports[i]);
+}
+
+static void device_seen(libusb_device *usb)
+{
+    struct libusb_device_descriptor descriptor;
+    struct libusb_config_descriptor *config = NULL;
+    struct usb_device *device = NULL;
+    bool configured = libusb_get_active_config_descriptor(usb, &config) == 0;
+
+    if (!configured && libusb_get_config_descriptor(usb, 0, &config) != 0)
+        return;
+    if (has_candidate(config) && libusb_get_device_descriptor(usb, &descriptor) == 0)
+        device = calloc(1, sizeof(*device));
+    if (device == NULL) {
+        libusb_free_config_descriptor(config);
+        return;
+    }
+    device->bus = libusb_get_bus_number(usb);
+    device->address = libusb_get_device_address(usb);
+    device->vid = descriptor.idVendor;
+    device->pid = descriptor.idProduct;
+    device->configuration = config->bConfigurationValue;
+    device->configure = !configured;
+    make_path(usb, device->path, sizeof(device->path));
+    libusb_free_config_descriptor(config);
+
+    pthread_mutex_lock(&watch.lock);
+    if (!watch.stopping) {
+        device->next = watch.list;
+        watch.list = device;
+        if (start_thread_locked(device)) {
+            pthread_mutex_unlock(&watch.lock);
+            return;
+        }
+        unlink_locked(device);
+    }
+    pthread_mutex_unlock(&watch.lock);
+    SmcLog(NULL, STATUS_INSUFFICIENT_RESOURCES,
+           "usb %s (%04x:%04x) is not used: no thread", device->path, device->vid,
+           device->pid);
+    free(device);
+}
+
+static void device_left(uint8_t bus, uint8_t address)
+{
+    pthread_mutex_lock(&watch.lock);
+    for (struct usb_device *device = watch.list; device != NULL; device = device->next) {
+        if (device->bus == bus && device->address == address && !device->leaving) {
+            leave_locked(device, true);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&watch.lock);
+}
+
+static int LIBUSB_CALL hotplug_event(libusb_context *context, libusb_device *usb,
+                                     libusb_hotplug_event event, void *unused)
+{
+    (void)context;
+    (void)unused;
+    if (event == LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED)
+        device_seen(usb);
+    else
+        device_left(libusb_get_bus_number(usb), libusb_get_device_address(usb));
+    return 0; /* stay registered */
+}
+
+static void enumerate_once(void)
+{
+    libusb_device **list;
+    ssize_t count = libusb_get_device_list(watch.context, &list);
+
+    SmcLog(NULL, STATUS_NOT_SUPPORTED,
+           "usb: no hot-plug here; only readers plugged in now are used");
+    for (ssize_t i = 0; i < count; i++)
+        device_seen(list[i]);
+    if (count >= 0)
+        libusb_free_device_list(list, 1);
+}
+
+/* ---- from outside ---------------------------------------------------------------- */
+
+NTSTATUS ccid_usb_watch(PDRIVER_OBJECT driver)
+{
+    int error = libusb_init(&watch.context);
+
+    if (error != 0) {
+        SmcLog(NULL, STATUS_UNSUCCESSFUL, "usb: libusb does not start: %s",
+               libusb_strerror(error));
+        return STATUS_UNSUCCESSFUL;
+    }
+#if LIBUSB_API_VERSION >= 0x01000109
+    /* For the contexts to come. An older libusb looks at all devices for each. */
+    libusb_set_option(NULL, LIBUSB_OPTION_NO_DEVICE_DISCOVERY);
+#endif
+    watch.stopping = false;
+    watch.driver = driver;
+    error = usb_events_start(watch.context);
+    if (error != 0) {
+        SmcLog(NULL, STATUS_UNSUCCESSFUL, "usb: no event thread: %s", strerror(error));
+        libusb_exit(watch.context);
+        watch.driver = NULL;
+        return STATUS_UNSUCCESSFUL;
+    }
+    watch.hotplug =
+        libusb_has_capability(LIBUSB_CAP_HAS_HOTPLUG) &&
+        libusb_hotplug_register_callback(
+            watch.context,
+            LIBUSB_HOTPLUG_EVENT_DEVICE_ARRIVED | LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT,
+            LIBUSB_HOTPLUG_ENUMERATE, LIBUSB_HOTPLUG_MATCH_ANY, LIBUSB_HOTPLUG_MATCH_ANY,
+            LIBUSB_HOTPLUG_MATCH_ANY, hotplug_event, NULL,
+            &watch.callback) == LIBUSB_SUCCESS;
+    if (!watch.hotplug)
+        enumerate_once();
+    return STATUS_SUCCESS;
+}
+
+void ccid_usb_unwatch(void)
+{
+    if (watch.driver == NULL)
+        return;
+    if (watch.hotplug)
+        libusb_hotplug_deregister_callback(watch.context, watch.callback);
+    pthread_mutex_lock(&watch.lock);
+    watch.stopping = true;
+    for (struct usb_device *device = watch.list; device != NULL; device = device->next)
+        leave_locked(device, false);
+    while (watch.threads > 0)
+        pthread_cond_wait(&watch.changed, &watch.lock);
+    while (watch.list != NULL) { /* the system refused a thread */
+        struct usb_device *device = watch.list;
+
+        pthread_mutex_unlock(&watch.lock);
+        serve(device);
+        pthread_mutex_lock(&watch.lock);
+    }
+    pthread_mutex_unlock(&watch.lock);
+    usb_events_stop();
+    libusb_exit(watch.context);
+    watch.driver = NULL;
+}
