@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# lifecycle.sh - start, second instance, death and restart, options, and the end.
+# shellcheck disable=SC2317  # functions are called through step
+. "$(dirname "$0")/lib.sh"
+need_fuse lifecycle
+
+r=$mnt/reader0
+
+is_mounted() {
+    grep -q " $mnt fuse" /proc/self/mounts
+}
+
+# refuses STATUS PATTERN ARGUMENT...: it ends with that status and one such sentence
+refuses() {
+    wanted=$1
+    pattern=$2
+    shift 2
+    timeout 10 "$SCARDFS" "$@" >"$dir/said" 2>&1
+    got=$?
+    [ "$got" -eq "$wanted" ] && grep -qi -- "$pattern" "$dir/said" && return
+    echo "     status $got, said: $(cat "$dir/said")"
+    return 1
+}
+
+# --- SIGTERM
+step 'it mounts' start_daemon --virtual
+step 'the mount is there' is_mounted
+step 'the reader is there' eventually 5 test -d "$r"
+is 'power=on is the default' negotiable "$(cat "$r/atr" >"$dir/atr" && cat "$r/state")"
+step 'a second instance is refused with a sentence' refuses 1 "$mnt" -f --virtual "$mnt"
+is 'the first one works on' 1 "$(cat "$mnt/version")"
+cat "$r/events/absent" >"$dir/gone" 2>&1 &
+waiter=$!
+step 'a waiter waits' eventually 5 waits "$waiter" "$r/events/absent"
+step 'SIGTERM ends it with status 0' stop_daemon
+step 'the mount is gone' not is_mounted
+step 'the waiter is gone' not wait "$waiter"
+
+# --- kill -9
+step 'it mounts again' start_daemon --virtual
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+daemon=
+step 'killed, it leaves a stale mount' is_mounted
+step 'that nobody can use' not test -e "$mnt/version"
+step 'the next start cleans it' start_daemon --virtual=2 -o power=lazy
+step 'both readers are there' eventually 5 test -d "$mnt/reader1"
+is 'power=lazy leaves the card unpowered' swallowed "$(cat "$r/state")"
+is 'and atr without data' 'No data available' "$(message cat "$r/atr")"
+step 'SIGTERM ends it with status 0' stop_daemon
+step 'one mount, not two' not is_mounted
+
+# --- in the background
+step 'without -f it returns once it is mounted' "$SCARDFS" --virtual "$mnt"
+step 'the mount is live' test -e "$mnt/version"
+umount "$mnt" 2>/dev/null || fusermount3 -u "$mnt"
+step 'an unmount ends it' eventually 5 not is_mounted
+
+# --- what it refuses
+step 'no mount point' refuses 2 . -f
+step 'an unknown option' refuses 2 nonsense -f -o nonsense "$mnt"
+step 'a bad power policy' refuses 2 power -f -o power=sideways "$mnt"
+step 'a bad number of readers' refuses 2 virtual -f --virtual=many "$mnt"
+step 'a mount point that is not there' refuses 1 "$dir/none" -f --virtual "$dir/none"
+: >"$dir/file"
+step 'a mount point that is a file' refuses 1 "$dir/file" -f --virtual "$dir/file"
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    chmod 711 "$dir"
+    # the mount point is root's: an ordinary user may not mount there
+    setpriv --reuid=65534 --regid=65534 --clear-groups timeout 10 \
+        "$SCARDFS" -f --virtual "$mnt" >"$dir/said" 2>&1
+    status=$?
+    is 'a user without permission is refused' 1 "$status"
+    step 'with a sentence' grep -q "$mnt" "$dir/said"
+else
+    printf 'SKIP lifecycle user without permission: needs root and setpriv\n'
+fi
+finish
