@@ -202,13 +202,11 @@ NTSTATUS smc_atr_parse(const UCHAR *atr, size_t len, struct smc_atr *out)
     if (out->historical_len > len - at)
         return STATUS_UNRECOGNIZED_MEDIA;
     at += out->historical_len;
-    if (tck_required) {
-        if (at == len || checksum(atr, at + 1) != 0)
-            out->faults |= SMC_ATR_FAULT_TCK;
-        if (at < len)
-            at++;
-    }
-    out->surplus = (UCHAR)(len - at);
+    /* TCK is the last character; behind an ATR without it anything may follow. */
+    if (!tck_required)
+        out->surplus = (UCHAR)(len - at);
+    else if (at + 1 != len || checksum(atr, len) != 0)
+        out->faults |= SMC_ATR_FAULT_TCK;
     if (smc_clock_rates[out->fl].F == 0 || smc_bit_rates[out->dl].DNumerator == 0) {
         out->faults |= SMC_ATR_FAULT_TA1;
         out->fl = out->dl = 1;

@@ -87,7 +87,7 @@ NTSTATUS smc_attr_set(PSMARTCARD_EXTENSION ext, ULONG tag, const UCHAR *value, U
 
 /* Faults that leave an ATR readable. */
 #define SMC_ATR_FAULT_TA1 0x1u /* reserved Fi or Di; read as 11h */
-#define SMC_ATR_FAULT_TCK 0x2u /* wrong or missing check character */
+#define SMC_ATR_FAULT_TCK 0x2u /* check character wrong, missing or not the last */
 
 struct smc_atr {
     bool inverse;
@@ -107,7 +107,7 @@ struct smc_atr {
     UCHAR wi;
     UCHAR ifsc, cwi, bwi, edc;
     UCHAR historical_at, historical_len;
-    UCHAR surplus; /* bytes behind the end */
+    UCHAR surplus; /* bytes behind the end of an ATR without TCK */
 };
 
 /* Fi of each FI and Di of each DI (ISO/IEC 7816-3 tables 7 and 8); 16 entries each. */
