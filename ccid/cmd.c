@@ -242,7 +242,9 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
     status = run(&x);
     if (status != STATUS_SUCCESS) {
         slot->device->out_of_step = true;
-        if (status != STATUS_CANCELLED && status != STATUS_DEVICE_REMOVED)
+        if (status == STATUS_DEVICE_REMOVED)
+            ccid_cancel_for_ever(slot->device); /* the bus will say so in its own time */
+        else if (status != STATUS_CANCELLED)
             ccid_cmd_log(slot, command, status, x.problem);
         return status;
     }
