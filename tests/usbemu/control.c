@@ -8,6 +8,7 @@
  *   latency NAME US           mute NAME 0|1
  *   stall|drop|timeext|short|badseq NAME N           the next N go wrong
  *   status
+ *   calls
  *
  * T is the time in ns (CLOCK_MONOTONIC) at which the interrupt URB was completed, 0 when
  * none waited.
@@ -130,6 +131,11 @@ static void run(const char *line, char *out, size_t room)
     pthread_mutex_lock(&emu_lock);
     if (!strcmp(command, "status")) {
         status(out, room);
+        pthread_mutex_unlock(&emu_lock);
+        return;
+    }
+    if (!strcmp(command, "calls")) {
+        snprintf(out, room, "ok %lu %lu\n", emu_ioctl_count, emu_pipe_count);
         pthread_mutex_unlock(&emu_lock);
         return;
     }

@@ -10,6 +10,7 @@
 
 pthread_cond_t emu_reapable = PTHREAD_COND_INITIALIZER;
 int64_t emu_last_interrupt_ns;
+unsigned long emu_pipe_count;
 
 static pthread_cond_t due_changed; /* CLOCK_MONOTONIC */
 static bool clock_runs;
@@ -29,6 +30,8 @@ static void set_reapable(struct emu_handle *handle, bool reapable)
 
     if (handle->read_fd < 0)
         return;
+    if (reapable == handle->full)
+        emu_pipe_count++;
     if (reapable && handle->full && read(handle->read_fd, &byte, 1) == 1)
         handle->full = false;
     else if (!reapable && !handle->full && write(handle->fd, &byte, 1) == 1)

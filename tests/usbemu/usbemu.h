@@ -196,6 +196,9 @@ int emu_handle_open(unsigned bus, unsigned address);
 bool emu_handle_is(int fd); /* cheap, for every call of the program */
 void emu_handle_close(int fd);
 int emu_handle_ioctl(int fd, unsigned long request, void *arg); /* -errno */
+/* For who counts system calls: the ioctls answered here, which would be some, and reads
+ * and writes of pipes made here, which would not. */
+extern unsigned long emu_ioctl_count, emu_pipe_count;
 ptrdiff_t emu_handle_read(int fd, void *buffer, size_t len, int64_t offset);
 int64_t emu_handle_seek(int fd, int64_t offset, int whence);
 void emu_handles_hang_up(struct emu_device *device); /* POLLERR; the lock is held */

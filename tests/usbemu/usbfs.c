@@ -253,12 +253,15 @@ static int serve(struct emu_handle *handle, unsigned long request, void *arg)
     }
 }
 
+unsigned long emu_ioctl_count;
+
 int emu_handle_ioctl(int fd, unsigned long request, void *arg)
 {
     struct emu_handle *handle;
     int result;
 
     pthread_mutex_lock(&emu_lock);
+    emu_ioctl_count++;
     handle = handle_of(fd);
     if (!handle)
         result = -EBADF;
