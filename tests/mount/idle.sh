@@ -6,6 +6,9 @@
 . "$(dirname "$0")/lib.sh"
 need_fuse idle
 command -v strace >/dev/null || skip idle 'no strace'
+case $SANITIZE in
+*thread*) skip idle 'ThreadSanitizer has a thread that wakes up' ;;
+esac
 seconds=${IDLE_SECONDS:-10}
 
 step 'the daemon mounts' start_emulated '1-1:level=short,card=1'
