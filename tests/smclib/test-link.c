@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fake_reader.h"
+
+static bool ends_with(const UNICODE_STRING *name, const char *tail)
+{
+    size_t count = name->Length / sizeof(WCHAR);
+    size_t len = strlen(tail);
+
+    for (size_t i = 0; i < len; i++) {
+        if (count < len || name->Buffer[count - len + i] != (UCHAR)tail[i])
+            return false;
+    }
+    return true;
+}
+
+static void test_link_takes_the_lowest_free_number(void **state)
+{
+    UNICODE_STRING device = {0, 0, NULL};
+    UNICODE_STRING first, second, third;
+
+    (void)state;
+    assert_status(SmartcardCreateLink(&first, &device), STATUS_SUCCESS);
+    assert_status(SmartcardCreateLink(&second, &device), STATUS_SUCCESS);
+    assert_true(ends_with(&first, "\\DosDevices\\SCReader0"));
+    assert_true(ends_with(&second, "SCReader1"));
+    assert_status(SmartcardDeleteLink(&first), STATUS_SUCCESS);
+    assert_status(SmartcardCreateLink(&third, &device), STATUS_SUCCESS);
+    assert_true(ends_with(&third, "SCReader0"));
+    assert_status(SmartcardDeleteLink(&second), STATUS_SUCCESS);
+    assert_status(SmartcardDeleteLink(&third), STATUS_SUCCESS);
+    assert_status(SmartcardDeleteLink(&third), STATUS_NO_SUCH_DEVICE);
+    RtlFreeUnicodeString(&first);
+    RtlFreeUnicodeString(&second);
+    RtlFreeUnicodeString(&third);
+}
+
+static void test_link_without_an_argument_names_the_missing_one(void **state)
+{
+    UNICODE_STRING name = {0, 0, NULL};
+
+    (void)state;
+    assert_status(SmartcardCreateLink(NULL, &name), STATUS_INVALID_PARAMETER_1);
+    assert_status(SmartcardCreateLink(&name, NULL), STATUS_INVALID_PARAMETER_2);
+    assert_status(SmartcardDeleteLink(NULL), STATUS_INVALID_PARAMETER);
+    assert_status(SmartcardDeleteLink(&name), STATUS_NO_SUCH_DEVICE);
+}
+
+static void test_link_numbers_run_out_at_256_and_come_back(void **state)
+{
+    UNICODE_STRING device = {0, 0, NULL};
+    UNICODE_STRING names[256];
+    UNICODE_STRING one_more;
+
+    (void)state;
+    for (size_t i = 0; i < 256; i++)
+        assert_status(SmartcardCreateLink(&names[i], &device), STATUS_SUCCESS);
+    assert_status(SmartcardCreateLink(&one_more, &device), STATUS_INSUFFICIENT_RESOURCES);
+    for (size_t i = 0; i < 256; i++) {
+        assert_status(SmartcardDeleteLink(&names[i]), STATUS_SUCCESS);
+        RtlFreeUnicodeString(&names[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_link_takes_the_lowest_free_number),
+        cmocka_unit_test(test_link_without_an_argument_names_the_missing_one),
+        cmocka_unit_test(test_link_numbers_run_out_at_256_and_come_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
