@@ -171,7 +171,7 @@ NTSTATUS smc_t1_next(const struct smc_t1_link *link, const UCHAR *command, UCHAR
     switch (t1->State) {
     case T1_INIT:
         t1->State = T1_IFS_REQUEST;
-        /* fall through */
+        __attribute__((fallthrough));
     case T1_IFS_REQUEST:
         inf = link->ifsd_wanted;
         return put_block(link, T1_IFS_REQUEST, &inf, 1, block, room, len);
