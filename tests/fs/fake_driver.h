@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fake_driver.h - a reader driver with a scripted card, written against include/ only, so
+ * that fs can be tested without USB and without CCID.
+ *
+ * plug(NULL) makes a reader of one slot, plug("2") one of two slots that share it. The
+ * first byte of an inserted ATR says how a reset goes: 00 mute, FF unintelligible, 3F
+ * after 300 ms. Commands: 80 E4 P1 P2 answers after P1P2 ms and can be cancelled; 80 E8
+ * answers how many commands the card has had (one byte); anything else 90 00.
+ */
+#ifndef FAKE_DRIVER_H
+#define FAKE_DRIVER_H
+
+#include "fs/scardfs.h"
+
+extern const struct scfs_driver fake_driver;
+
+#define FAKE_ATR     "3b0231ab"
+#define FAKE_SLOW_MS 300
+
+#endif

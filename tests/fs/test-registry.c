@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test-registry.c - numbers, names and the counter of changes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fs/internal.h"
+
+#define DEVICES 4
+
+static struct scfs_options options;
+static struct scfs fs;
+static struct smc_device_identity identity = {.product = "Reader", .slot_count = 1};
+static DEVICE_OBJECT physical[DEVICES], function[DEVICES];
+
+static int setup(void **state)
+{
+    (void)state;
+    scfs_init(&fs, &options, NULL);
+    for (unsigned i = 0; i < DEVICES; i++) {
+        physical[i] = (DEVICE_OBJECT){.Identity = &identity};
+        function[i] = (DEVICE_OBJECT){.LowerDevice = &physical[i]};
+    }
+    return 0;
+}
+
+static struct scfs_reader *add(PDEVICE_OBJECT device)
+{
+    struct scfs_reader *reader = scfs_reader_new(&fs, device);
+
+    assert_non_null(reader);
+    assert_true(scfs_registry_add(&fs, reader));
+    scfs_reader_put(reader);
+    return reader;
+}
+
+static void take(PDEVICE_OBJECT device)
+{
+    struct scfs_reader *reader = scfs_registry_remove(&fs, device);
+
+    assert_non_null(reader);
+    scfs_reader_put(reader);
+}
+
+static unsigned number_of(PDEVICE_OBJECT device)
+{
+    struct scfs_reader *reader = scfs_registry_by_device(&fs, device);
+    unsigned number;
+
+    assert_non_null(reader);
+    number = reader->number;
+    scfs_reader_put(reader);
+    return number;
+}
+
+static void test_add_gives_the_lowest_free_number(void **state)
+{
+    (void)state;
+    add(&function[0]);
+    add(&function[1]);
+    add(&function[2]);
+    assert_int_equal(number_of(&function[2]), 2);
+    take(&function[1]);
+    add(&function[3]);
+    assert_int_equal(number_of(&function[3]), 1);
+    take(&function[0]);
+    take(&function[2]);
+    take(&function[3]);
+    assert_true(IsListEmpty(&fs.readers));
+}
+
+static void test_add_avoids_the_number_that_an_open_handle_knows(void **state)
+{
+    struct scfs_reader *first;
+
+    (void)state;
+    first = scfs_reader_get(add(&function[0]));
+    assert_true(scfs_registry_opened(first));
+    take(&function[0]);
+    assert_null(scfs_registry_by_number(&fs, 0));
+    assert_false(scfs_registry_opened(first)); /* gone: no new handles */
+    add(&function[1]);
+    assert_int_equal(number_of(&function[1]), 1);
+    scfs_registry_closed(first);
+    scfs_reader_put(first);
+    add(&function[2]);
+    assert_int_equal(number_of(&function[2]), 0);
+    take(&function[1]);
+    take(&function[2]);
+    assert_true(IsListEmpty(&fs.readers));
+}
+
+static void test_sequence_is_never_used_again(void **state)
+{
+    struct scfs_reader *reader;
+    uint64_t first;
+
+    (void)state;
+    first = add(&function[0])->sequence;
+    take(&function[0]);
+    assert_true(add(&function[0])->sequence > first);
+    assert_null(scfs_registry_by_sequence(&fs, first));
+    reader = scfs_registry_after(&fs, first);
+    assert_non_null(reader);
+    assert_int_equal(reader->sequence, first + 1);
+    scfs_reader_put(reader);
+    assert_null(scfs_registry_after(&fs, first + 1));
+    take(&function[0]);
+}
+
+static void test_changes_counts_arrivals_and_removals(void **state)
+{
+    (void)state;
+    add(&function[0]);
+    add(&function[1]);
+    take(&function[0]);
+    assert_int_equal(fs.changes, 3);
+    assert_null(scfs_registry_remove(&fs, &function[0])); /* not twice */
+    assert_int_equal(fs.changes, 3);
+    take(&function[1]);
+}
+
+static void test_slots_of_one_device_share_executor_and_device_number(void **state)
+{
+    struct scfs_reader *a, *b, *c;
+
+    (void)state;
+    function[1].LowerDevice = &physical[0];
+    function[1].SlotNumber = 1;
+    a = add(&function[0]);
+    b = add(&function[1]);
+    c = add(&function[2]);
+    assert_ptr_equal(a->executor, b->executor);
+    assert_ptr_not_equal(a->executor, c->executor);
+    assert_string_equal(a->name, "Reader 00 00\n");
+    assert_string_equal(b->name, "Reader 00 01\n");
+    assert_string_equal(c->name, "Reader 01 00\n");
+    for (int i = 0; i < 3; i++)
+        take(&function[i]);
+}
+
+static void test_add_while_stopping_is_refused(void **state)
+{
+    struct scfs_reader *reader;
+
+    (void)state;
+    fs.stopping = true;
+    reader = scfs_reader_new(&fs, &function[0]);
+    assert_non_null(reader);
+    assert_false(scfs_registry_add(&fs, reader));
+    scfs_reader_put(reader);
+    assert_true(IsListEmpty(&fs.readers));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_add_gives_the_lowest_free_number, setup),
+        cmocka_unit_test_setup(test_add_avoids_the_number_that_an_open_handle_knows,
+                               setup),
+        cmocka_unit_test_setup(test_sequence_is_never_used_again, setup),
+        cmocka_unit_test_setup(test_changes_counts_arrivals_and_removals, setup),
+        cmocka_unit_test_setup(test_slots_of_one_device_share_executor_and_device_number,
+                               setup),
+        cmocka_unit_test_setup(test_add_while_stopping_is_refused, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
