@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ccid.h - what fs/main.c names of the CCID driver. Everything else is ccid/internal.h. */
+/* ccid.h - what fs/main.c names of the CCID driver. Everything else is ccid/internal.h.
+ */
 #ifndef CCID_H
 #define CCID_H
 
@@ -33,8 +34,9 @@ NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
  */
 NTSTATUS ccid_virtual_plug(const char *shape);
 
-/* What a line of the file `virtual` asks for, on the reader of that function device. atr_len 0:
- * the built-in card. 0, -EINVAL (ATR), -ENODEV (not a virtual reader) or -EEXIST/-ENOENT. */
+/* What a line of the file `virtual` asks for, on the reader of that function device.
+ * atr_len 0: the built-in card. 0, -EINVAL (ATR), -ENODEV (not a virtual reader) or
+ * -EEXIST/-ENOENT. */
 int ccid_virtual_insert(PDEVICE_OBJECT device, const uint8_t *atr, size_t atr_len);
 int ccid_virtual_remove(PDEVICE_OBJECT device);
 int ccid_virtual_unplug(PDEVICE_OBJECT device);

@@ -4,9 +4,9 @@
  * (usb.c), the virtual reader (virtual_reader.c), or a test that wraps one of them to
  * inject faults.
  *
- * Threads: exchange, bulk_out, bulk_in, control, clear_halt, reset and sleep_ms are called
- * by one thread at a time (the executor, or the thread that starts the device). cancel
- * and now_ms are called by any thread. No lock of the caller is held.
+ * Threads: exchange, bulk_out, bulk_in, control, clear_halt, reset and sleep_ms are
+ * called by one thread at a time (the executor, or the thread that starts the device).
+ * cancel and now_ms are called by any thread. No lock of the caller is held.
  */
 #ifndef CCID_USB_OPS_H
 #define CCID_USB_OPS_H

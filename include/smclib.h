@@ -346,7 +346,8 @@ VOID SmartcardInitializeCardCapabilities(PSMARTCARD_EXTENSION SmartcardExtension
  * times and the state (SCARD_NEGOTIABLE, or SCARD_SPECIFIC with TA2). What it cannot
  * read is offered to RDF_ATR_PARSE: where only TA1 is reserved or TCK wrong, with all
  * values filled in (TA1 as 11h), so that the callback need only agree; otherwise with
- * the defaults and Protocol.Supported = 0. No lock held. Returns STATUS_SUCCESS or STATUS_UNRECOGNIZED_MEDIA.
+ * the defaults and Protocol.Supported = 0. No lock held. Returns STATUS_SUCCESS or
+ * STATUS_UNRECOGNIZED_MEDIA.
  */
 NTSTATUS SmartcardUpdateCardCapabilities(PSMARTCARD_EXTENSION SmartcardExtension);
 
