@@ -21,13 +21,15 @@ static NTSTATUS on_arrived(void *context, PDEVICE_OBJECT device)
 
     if (status != STATUS_SUCCESS)
         return status;
+    if (bench->refuses != STATUS_SUCCESS)
+        return bench->refuses;
     status = smc_irp_send(device, NULL, IRP_MJ_CREATE, 0);
     if (status != STATUS_SUCCESS)
         return status;
     assert_true(device->SlotNumber < BENCH_SLOTS_MAX);
     bench->slots[device->SlotNumber] = device;
     bench->arrived++;
-    return bench->create_status;
+    return STATUS_SUCCESS;
 }
 
 static void on_gone(void *context, PDEVICE_OBJECT device, int surprise)

@@ -25,7 +25,7 @@ struct bench {
     struct ccid_desc desc; /* may be changed before bench_add */
     struct ccid_device *device;
     PDEVICE_OBJECT slots[BENCH_SLOTS_MAX];
-    NTSTATUS create_status;
+    NTSTATUS refuses; /* what the client answers to an arrival */
     int arrived, gone;
     int log_lines;
     char log[512]; /* the last line */

@@ -44,8 +44,9 @@ struct ccid_usb {
     size_t message_length, message_at;
     bool in_message;
     unsigned int exchanges, reads, slept_ms;
-    int entered; /* enter minus leave */
-    bool cancelled;
+    int entered;    /* enter minus leave */
+    bool cancelled; /* by any thread */
+    bool lenient;   /* what is not in the script is refused, not a failure */
     bool started;
     enum ccid_usb_result start_result;
     ccid_usb_notify *notify;
