@@ -96,6 +96,11 @@ static void run(struct scfs_job *job)
         return;
     }
     pthread_mutex_lock(&call->reader->lock);
+    if (call->reader->gone) { /* queued after scfs_call_end_all had looked */
+        pthread_mutex_unlock(&call->reader->lock);
+        call->status = STATUS_DEVICE_REMOVED;
+        return;
+    }
     call->reader->touched = true;
     if (reset)
         call->reader->resetting++;

@@ -79,7 +79,7 @@ static NTSTATUS take_time(slot_t *slot, unsigned ms)
 
     slot->cancelled = false;
     IoSetCancelRoutine(irp, cancel);
-    whole = !irp->Cancel && pause_ms(slot, ms);
+    whole = !__atomic_load_n(&irp->Cancel, __ATOMIC_SEQ_CST) && pause_ms(slot, ms);
     if (IoSetCancelRoutine(irp, NULL) == NULL) {
         pthread_mutex_lock(&slot->lock); /* the routine has been called: let it end */
         while (!slot->cancelled)
@@ -294,9 +294,10 @@ static NTSTATUS add_slot(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical, ULONG n
 
 static NTSTATUS add_device(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical)
 {
+    const ULONG slots = physical->Identity->slot_count;
     NTSTATUS status = STATUS_SUCCESS;
 
-    for (ULONG i = 0; i < physical->Identity->slot_count && status == STATUS_SUCCESS; i++)
+    for (ULONG i = 0; i < slots && status == STATUS_SUCCESS; i++)
         status = add_slot(driver, physical, i);
     return status;
 }
