@@ -114,6 +114,9 @@ void ccid_slot_delete(struct ccid_slot *slot)
     struct ccid_device *device = slot->device;
     PDEVICE_OBJECT object = slot->object;
 
+    /* An opener that went without closing holds nothing up. */
+    if (__atomic_exchange_n(&slot->open, false, __ATOMIC_SEQ_CST))
+        SmartcardReleaseRemoveLock(&slot->ext);
     /* First out of the reach of the interrupt messages, then wait for those inside. */
     pthread_mutex_lock(&device->lock);
     device->slots[slot->index] = NULL;

@@ -64,6 +64,7 @@ void bench_begin(struct bench *bench, uint32_t features)
 
     memset(bench, 0, sizeof(*bench));
     script_begin(&bench->usb);
+    bench->port = (struct ccid_usb_port){&scripted_ops, &bench->usb};
     config_reader(&config, config_class_descriptor, 64);
     for (int i = 0; i < 4; i++)
         config.bytes[9 + 9 + 40 + i] = (uint8_t)(features >> (8 * i));
@@ -78,9 +79,8 @@ NTSTATUS bench_try_add(struct bench *bench)
 {
     static const struct smc_device_identity identity = {
         .vendor = "ACME", .product = "CCID 1", .serial = "7", .path = "test-0"};
-    const struct ccid_usb_port port = {&scripted_ops, &bench->usb};
 
-    return ccid_device_add(&bench->driver, &port, &bench->desc, &identity,
+    return ccid_device_add(&bench->driver, &bench->port, &bench->desc, &identity,
                            &bench->device);
 }
 

@@ -22,7 +22,8 @@
 struct bench {
     struct ccid_usb usb;
     DRIVER_OBJECT driver;
-    struct ccid_desc desc; /* may be changed before bench_add */
+    struct ccid_desc desc;     /* may be changed before bench_add, */
+    struct ccid_usb_port port; /* likewise: the scripted device */
     struct ccid_device *device;
     PDEVICE_OBJECT slots[BENCH_SLOTS_MAX];
     NTSTATUS refuses; /* what the client answers to an arrival */
