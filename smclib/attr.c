@@ -57,6 +57,21 @@ static ULONG get_d(const SMARTCARD_EXTENSION *ext)
     return smc_bit_rates[ext->CardCapabilities.PtsData.Dl & 0xF].DNumerator;
 }
 
+static const struct smc_private *private_of(const SMARTCARD_EXTENSION *ext)
+{
+    return CONTAINING_RECORD(ext->OsData, struct smc_private, os);
+}
+
+static ULONG get_ifsd(const SMARTCARD_EXTENSION *ext)
+{
+    return private_of(ext)->t1_ifsd;
+}
+
+static ULONG get_wtx(const SMARTCARD_EXTENSION *ext)
+{
+    return private_of(ext)->t1_wtx;
+}
+
 static ULONG get_presence(const SMARTCARD_EXTENSION *ext)
 {
     if (ext->ReaderCapabilities.CardConfiscated)
@@ -103,11 +118,11 @@ static const struct attribute attributes[] = {
     {SCARD_ATTR_CURRENT_N, FROM_U8, PROTOCOL, THE_CARD(N)},
     {SCARD_ATTR_CURRENT_W, FROM_U8, T0, THE_CARD(T0.WI)},
     {SCARD_ATTR_CURRENT_IFSC, FROM_U8, T1, THE_CARD(T1.IFSC)},
-    {SCARD_ATTR_CURRENT_IFSD, FROM_U8, T1, AT(T1.IFSD)},
+    {SCARD_ATTR_CURRENT_IFSD, DWORD_OF, T1, 0, get_ifsd},
     {SCARD_ATTR_CURRENT_BWT, FROM_U32, T1, THE_CARD(T1.BWT)},
     {SCARD_ATTR_CURRENT_CWT, FROM_U32, T1, THE_CARD(T1.CWT)},
     {SCARD_ATTR_CURRENT_EBC_ENCODING, FROM_U8, T1, THE_CARD(T1.EDC)},
-    {SCARD_ATTR_EXTENDED_BWT, FROM_U8, T1, AT(T1.Wtx)},
+    {SCARD_ATTR_EXTENDED_BWT, DWORD_OF, T1, 0, get_wtx},
     {SCARD_ATTR_ICC_PRESENCE, BYTE_OF, NOTHING, 0, get_presence},
     {SCARD_ATTR_ICC_INTERFACE_STATUS, BYTE_OF, NOTHING, 0, get_contacts_active},
     {SCARD_ATTR_ATR_STRING, ATR, CARD, 0, NULL},

@@ -19,6 +19,10 @@ struct smc_private {
     /* High-water marks of SmartcardRequest and SmartcardReply since the last wipe. */
     ULONG request_used;
     ULONG reply_used;
+    /* What attributes show of T1_DATA, which belongs to the executor; under os.SpinLock.
+     */
+    UCHAR t1_ifsd;
+    UCHAR t1_wtx;
 };
 
 struct smc_private *smc_private(PSMARTCARD_EXTENSION ext);

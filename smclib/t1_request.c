@@ -21,11 +21,23 @@ static struct smc_t1_link link_of(PSMARTCARD_EXTENSION ext)
     return link;
 }
 
+/* For readers of attributes, who come from any thread. */
+static void publish(PSMARTCARD_EXTENSION ext)
+{
+    KIRQL irql;
+
+    KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
+    smc_private(ext)->t1_ifsd = ext->T1.IFSD;
+    smc_private(ext)->t1_wtx = ext->T1.Wtx;
+    KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
+}
+
 void smc_t1_reset_extension(PSMARTCARD_EXTENSION ext)
 {
     struct smc_t1_link link = link_of(ext);
 
     smc_t1_reset(&link);
+    publish(ext);
 }
 
 NTSTATUS SmartcardT1Request(PSMARTCARD_EXTENSION SmartcardExtension)
@@ -71,6 +83,7 @@ NTSTATUS SmartcardT1Reply(PSMARTCARD_EXTENSION SmartcardExtension)
     status =
         smc_t1_take(&link, ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferLength,
                     ext->T1.ReplyData, ext->IoRequest.ReplyBufferLength - header);
+    publish(ext);
     if (status == STATUS_SUCCESS)
         *ext->IoRequest.Information = header + ext->T1.BytesReceived;
     return status;
