@@ -179,7 +179,13 @@ static enum ccid_usb_result send(struct ccid_usb *usb, const uint8_t *out, size_
     expected_length = parse(step->hex, expected, sizeof(expected), out[6], &any);
     assert_int_equal(length, expected_length);
     assert_memory_equal(out, expected, length);
+    /* A number is used once, and for an Abort it is that of the control request. */
+    if (usb->sent != 0)
+        assert_int_not_equal(out[6], usb->last_seq);
+    if (out[0] == 0x72)
+        assert_int_equal(out[6], usb->abort_seq);
     usb->last_seq = out[6];
+    usb->sent++;
     usb->at++;
     usb->in_message = false;
     act(step);
@@ -272,6 +278,7 @@ static enum ccid_usb_result scripted_control(struct ccid_usb *usb, uint8_t reque
     assert_int_equal(request, step->request);
     assert_int_equal(value & 0xFF, step->value & 0xFF); /* slot; bSeq is in the rest */
     assert_int_equal(index, 0);
+    usb->abort_seq = (uint8_t)(value >> 8);
     usb->at++;
     act(step);
     if (step->result == CCID_USB_TIMEOUT)

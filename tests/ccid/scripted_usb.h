@@ -39,7 +39,8 @@ struct ccid_usb {
     uint64_t now_ms;
     struct script_step steps[SCRIPT_STEPS_MAX];
     size_t count, at;
-    uint8_t last_seq;
+    uint8_t last_seq, abort_seq;
+    unsigned int sent;
     uint8_t message[70000]; /* being received */
     size_t message_length, message_at;
     bool in_message;

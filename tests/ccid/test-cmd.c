@@ -258,6 +258,23 @@ static void test_time_extensions_without_end_fail_within_ten_minutes(void **stat
     works_again(&bench);
 }
 
+static void test_huge_time_extension_does_not_wait_beyond_ten_minutes(void **state)
+{
+    struct bench bench;
+    uint64_t started;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    started = bench.usb.now_ms;
+    script_out(&bench.usb, BENCH_SELECT_OUT);
+    script_in(&bench.usb, "80 00000000 00 SS 80 FF 00"); /* hours, and then silence */
+    script_resync(&bench.usb);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    assert_true(bench.usb.now_ms - started >= 600000);
+    assert_true(bench.usb.now_ms - started <= 601000);
+    works_again(&bench);
+}
+
 /* Requirement 20: silence fails the command at its deadline; the abort sequence brings
  * the slot back. */
 static void test_silence_fails_the_command_at_its_deadline(void **state)
@@ -433,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_twenty_time_extensions_end_in_success),
         cmocka_unit_test(test_time_extension_multiplies_the_base_only),
         cmocka_unit_test(test_time_extensions_without_end_fail_within_ten_minutes),
+        cmocka_unit_test(test_huge_time_extension_does_not_wait_beyond_ten_minutes),
         cmocka_unit_test(test_silence_fails_the_command_at_its_deadline),
         cmocka_unit_test(test_late_answer_of_a_failed_command_is_not_taken_for_the_next),
         cmocka_unit_test(test_answers_around_the_packet_size_are_whole),
