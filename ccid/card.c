@@ -39,17 +39,6 @@ void ccid_card_leave(struct ccid_slot *slot)
 
 /* ---- power ----------------------------------------------------------------------- */
 
-static ULONG current_state(struct ccid_slot *slot)
-{
-    KIRQL irql;
-    ULONG state;
-
-    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    state = slot->ext.ReaderCapabilities.CurrentState;
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    return state;
-}
-
 static void set_atr(struct ccid_slot *slot, const uint8_t *atr, uint32_t length)
 {
     SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
@@ -107,7 +96,7 @@ static NTSTATUS power_down(struct ccid_slot *slot)
 {
     NTSTATUS status = STATUS_SUCCESS;
 
-    if (current_state(slot) > SCARD_SWALLOWED) {
+    if (ccid_state_current(slot) > SCARD_SWALLOWED) {
         status = ccid_icc_power_off(slot);
         ccid_state_unpowered(slot);
     }
@@ -122,7 +111,7 @@ NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext)
 
     if (status != STATUS_SUCCESS)
         return status;
-    active = current_state(slot) > SCARD_SWALLOWED;
+    active = ccid_state_current(slot) > SCARD_SWALLOWED;
     switch (ext->MinorIoControlCode) {
     case SCARD_POWER_DOWN:
         status = power_down(slot);

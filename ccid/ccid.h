@@ -12,7 +12,7 @@ DRIVER_INITIALIZE ccid_driver_entry;
 
 /*
  * Watches USB for CCID interfaces and reports each (SmcReportDeviceArrival), those that
- * are plugged in already included: when it returns, these have been started or refused.
+ * are plugged in already included, from threads of its own: it does not wait for them.
  * STATUS_SUCCESS, or STATUS_UNSUCCESSFUL where libusb does not start. Ended by
  * DriverUnload.
  */

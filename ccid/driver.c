@@ -138,7 +138,7 @@ static NTSTATUS suspend(struct ccid_slot *slot)
 
     if (slot->suspended)
         return STATUS_SUCCESS;
-    if (slot->ext.ReaderCapabilities.CurrentState > SCARD_SWALLOWED) {
+    if (ccid_state_current(slot) > SCARD_SWALLOWED) {
         port->ops->enter(port->usb);
         status = ccid_icc_power_off(slot);
         port->ops->leave(port->usb);

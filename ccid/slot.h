@@ -157,6 +157,8 @@ void ccid_state_report(struct ccid_slot *slot, bool present, bool exchanged);
  * news from the interrupt endpoint win. */
 void ccid_state_sampled(struct ccid_slot *slot, bool present, uint32_t changes);
 uint32_t ccid_state_changes(struct ccid_slot *slot);
+/* SCARD_UNKNOWN ... SCARD_SPECIFIC. */
+ULONG ccid_state_current(struct ccid_slot *slot);
 /* The card, if there is one, has no power. */
 void ccid_state_unpowered(struct ccid_slot *slot);
 /* After a callback has set a state: undoes it when the card went meanwhile, and says so.

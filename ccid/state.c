@@ -68,6 +68,17 @@ uint32_t ccid_state_changes(struct ccid_slot *slot)
     return changes;
 }
 
+ULONG ccid_state_current(struct ccid_slot *slot)
+{
+    KIRQL irql;
+    ULONG state;
+
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    state = slot->ext.ReaderCapabilities.CurrentState;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    return state;
+}
+
 void ccid_state_unpowered(struct ccid_slot *slot)
 {
     KIRQL irql;
