@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test-virtual_bus.c - virtual readers from plug to unplug, through the driver and smclib
+ * with this program in the place of fs.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "ccid/ccid.h"
+#include "smclib/io.h"
+
+#define READERS_MAX 4
+
+static DRIVER_OBJECT driver;
+static FILE_OBJECT file;
+static PDEVICE_OBJECT devices[READERS_MAX];
+static unsigned arrivals, departures, surprises;
+static NTSTATUS start_status; /* what START is made to give */
+
+static NTSTATUS arrived(void *context, PDEVICE_OBJECT device)
+{
+    NTSTATUS status = smc_irp_send(device, NULL, IRP_MJ_PNP, IRP_MN_START_DEVICE);
+
+    (void)context;
+    assert_int_equal(status, STATUS_SUCCESS);
+    if (start_status != STATUS_SUCCESS)
+        return start_status;
+    assert_int_equal(smc_irp_send(device, &file, IRP_MJ_CREATE, 0), STATUS_SUCCESS);
+    for (unsigned i = 0; i < READERS_MAX; i++) {
+        if (devices[i] == NULL) {
+            devices[i] = device;
+            break;
+        }
+    }
+    arrivals++;
+    return STATUS_SUCCESS;
+}
+
+static void gone(void *context, PDEVICE_OBJECT device, int surprise)
+{
+    (void)context;
+    for (unsigned i = 0; i < READERS_MAX; i++) {
+        if (devices[i] == device)
+            devices[i] = NULL;
+    }
+    departures++;
+    if (surprise) {
+        surprises++;
+        smc_irp_send(device, NULL, IRP_MJ_PNP, IRP_MN_SURPRISE_REMOVAL);
+    }
+    smc_irp_send(device, &file, IRP_MJ_CLEANUP, 0);
+    smc_irp_send(device, &file, IRP_MJ_CLOSE, 0);
+    smc_irp_send(device, NULL, IRP_MJ_PNP, IRP_MN_REMOVE_DEVICE);
+}
+
+static int setup(void **state)
+{
+    static const struct smc_io_client client = {.arrived = arrived, .gone = gone};
+
+    (void)state;
+    memset(devices, 0, sizeof(devices));
+    arrivals = departures = surprises = 0;
+    start_status = STATUS_SUCCESS;
+    smc_io_register(&client);
+    assert_int_equal(smc_io_load(&driver, ccid_driver_entry), STATUS_SUCCESS);
+    assert_int_equal(ccid_virtual_start(&driver), STATUS_SUCCESS);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    smc_io_unload(&driver);
+    smc_io_register(NULL);
+    assert_int_equal(arrivals, departures);
+    assert_null(driver.DeviceObject);
+    return 0;
+}
+
+static uint32_t card_state(PDEVICE_OBJECT device)
+{
+    uint32_t state = 99;
+
+    assert_int_equal(smc_irp_ioctl(device, &file, IOCTL_SMARTCARD_GET_STATE, &state, 0,
+                                   sizeof(state), NULL),
+                     STATUS_SUCCESS);
+    return state;
+}
+
+static void test_bus_plug_makes_a_reader_with_its_card_in(void **state)
+{
+    const struct smc_device_identity *identity;
+
+    (void)state;
+    assert_int_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    assert_int_equal(arrivals, 1);
+    identity = smc_io_identity(devices[0]);
+    assert_string_equal(identity->vendor, "scardfs");
+    assert_string_equal(identity->product, "Virtual Reader");
+    assert_string_equal(identity->serial, "0000");
+    assert_string_equal(identity->path, "virtual-0");
+    assert_int_equal(card_state(devices[0]), SCARD_SWALLOWED);
+}
+
+static void test_bus_numbers_are_used_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    assert_string_equal(smc_io_identity(devices[1])->serial, "0001");
+    assert_int_equal(ccid_virtual_unplug(devices[1]), 0);
+    assert_int_equal(surprises, 1);
+    assert_null(devices[1]);
+    assert_int_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    assert_string_equal(smc_io_identity(devices[1])->serial, "0001");
+}
+
+static void test_bus_insert_and_remove_change_the_state(void **state)
+{
+    static const uint8_t atr[] = {0x3b, 0x00};
+
+    (void)state;
+    assert_int_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    assert_int_equal(ccid_virtual_insert(devices[0], NULL, 0), -EEXIST);
+    assert_int_equal(ccid_virtual_remove(devices[0]), 0);
+    assert_int_equal(card_state(devices[0]), SCARD_ABSENT);
+    assert_int_equal(ccid_virtual_remove(devices[0]), -ENOENT);
+    assert_int_equal(ccid_virtual_insert(devices[0], atr, 1), -EINVAL);
+    assert_int_equal(ccid_virtual_insert(devices[0], atr, sizeof(atr)), 0);
+    assert_int_equal(card_state(devices[0]), SCARD_SWALLOWED);
+}
+
+static void test_bus_shape_of_another_reader_is_not_supported(void **state)
+{
+    (void)state;
+    assert_int_equal(ccid_virtual_plug("076b:3031"), STATUS_NOT_SUPPORTED);
+    assert_int_equal(arrivals, 0);
+}
+
+static void test_bus_reader_that_is_refused_leaves_nothing(void **state)
+{
+    (void)state;
+    start_status = STATUS_INSUFFICIENT_RESOURCES;
+    assert_int_not_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    start_status = STATUS_SUCCESS;
+    assert_int_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    assert_string_equal(smc_io_identity(devices[0])->serial, "0000");
+}
+
+static void test_bus_plug_after_the_end_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    smc_io_unload(&driver);
+    assert_int_equal(departures, 1);
+    assert_int_equal(surprises, 0);
+    assert_int_equal(ccid_virtual_plug(NULL), STATUS_NO_SUCH_DEVICE);
+    assert_int_equal(smc_io_load(&driver, ccid_driver_entry), STATUS_SUCCESS);
+}
+
+/* ---- unplugged at work ----------------------------------------------------------- */
+
+static struct {
+    IRP irp;
+    uint8_t buffer[64];
+    NTSTATUS status;
+} request;
+
+static void completed(PIRP irp, PVOID context)
+{
+    (void)context;
+    request.status = irp->IoStatus.Status;
+}
+
+static void *send_request(void *device)
+{
+    IoCallDriver(device, &request.irp);
+    return NULL;
+}
+
+static void test_bus_unplug_ends_a_running_request(void **state)
+{
+    static const uint8_t slow[] = {
+        SCARD_PROTOCOL_T1, 0, 0, 0, 8, 0, 0, 0, 0x80, 0xe4, 0xff, 0xff}; /* 65 s */
+    uint8_t buffer[64] = {SCARD_COLD_RESET};
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    assert_int_equal(smc_irp_ioctl(devices[0], &file, IOCTL_SMARTCARD_POWER, buffer, 4,
+                                   sizeof(buffer), NULL),
+                     STATUS_SUCCESS);
+    memset(buffer, 0, sizeof(buffer));
+    buffer[0] = SCARD_PROTOCOL_T1;
+    assert_int_equal(smc_irp_ioctl(devices[0], &file, IOCTL_SMARTCARD_SET_PROTOCOL,
+                                   buffer, 4, sizeof(buffer), NULL),
+                     STATUS_SUCCESS);
+    memcpy(request.buffer, slow, sizeof(slow));
+    smc_irp_init_ioctl(&request.irp, devices[0], &file, IOCTL_SMARTCARD_TRANSMIT,
+                       request.buffer, sizeof(slow), sizeof(request.buffer), completed,
+                       NULL);
+    assert_int_equal(pthread_create(&thread, NULL, send_request, devices[0]), 0);
+    while (__atomic_load_n(&request.irp.CancelRoutine, __ATOMIC_SEQ_CST) == NULL)
+        sched_yield(); /* the driver has not begun */
+    assert_int_equal(ccid_virtual_unplug(devices[0]), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(request.status, STATUS_DEVICE_REMOVED);
+    assert_int_equal(departures, 1);
+}
+
+#define BUS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BUS(test_bus_plug_makes_a_reader_with_its_card_in),
+        BUS(test_bus_numbers_are_used_again),
+        BUS(test_bus_insert_and_remove_change_the_state),
+        BUS(test_bus_shape_of_another_reader_is_not_supported),
+        BUS(test_bus_reader_that_is_refused_leaves_nothing),
+        BUS(test_bus_plug_after_the_end_is_refused),
+        BUS(test_bus_unplug_ends_a_running_request),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
