@@ -12,7 +12,8 @@ DRIVER_INITIALIZE ccid_driver_entry;
 
 /*
  * Watches USB for CCID interfaces and reports each (SmcReportDeviceArrival), those that
- * are plugged in already included, from threads of its own: it does not wait for them.
+ * are plugged in already included. It waits for none: every device is started by a thread
+ * of its own, which may outlast this call. Once per process, after the last fork.
  * STATUS_SUCCESS, or STATUS_UNSUCCESSFUL where libusb does not start. Ended by
  * DriverUnload.
  */
