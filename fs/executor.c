@@ -104,25 +104,22 @@ void scfs_executor_background_locked(struct scfs_executor *executor, struct scfs
 {
     pthread_attr_t detached;
     pthread_t thread;
-    int error;
+    int error = 0;
 
     enqueue_locked(executor, job);
-    if (executor->busy) {
-        pthread_mutex_unlock(&executor->lock);
-        return;
+    if (!executor->busy) {
+        /* Under the lock: without a thread nothing else must have been queued. */
+        pthread_attr_init(&detached);
+        pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+        error = pthread_create(&thread, &detached, background_thread, executor);
+        pthread_attr_destroy(&detached);
+        executor->busy = error == 0;
+        if (error != 0)
+            scfs_executor_withdraw_locked(executor, job);
     }
-    executor->busy = true;
     pthread_mutex_unlock(&executor->lock);
-
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    error = pthread_create(&thread, &detached, background_thread, executor);
-    pthread_attr_destroy(&detached);
-    if (error != 0) {
-        pthread_mutex_lock(&executor->lock);
-        executor->busy = false;
-        pthread_mutex_unlock(&executor->lock);
-    }
+    if (error != 0)
+        job->finish(job);
 }
 
 struct wait_job {

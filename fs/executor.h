@@ -43,7 +43,7 @@ void scfs_executor_unlock(struct scfs_executor *executor);
 void scfs_executor_submit_locked(struct scfs_executor *executor, struct scfs_job *job);
 
 /* The same for a thread that must not block: on an idle executor a thread is made for it.
- * Without memory for a thread the next submitted job brings the executor. */
+ * When none can be made the job is not run, only finished. */
 void scfs_executor_background_locked(struct scfs_executor *executor,
                                      struct scfs_job *job);
 

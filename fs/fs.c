@@ -221,4 +221,5 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
     InitializeListHead(&fs->waits);
     InitializeListHead(&fs->pollers);
     scfs_timer_init(&fs->timer, scfs_clock_ms);
+    clock_gettime(CLOCK_REALTIME, &fs->started);
 }

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "scard_ioctl.h"
 #include "smcnt.h"
@@ -34,6 +35,7 @@ struct scfs {
     struct fuse_session *session;
     struct scfs_timer timer;
     DRIVER_OBJECT driver_object;
+    struct timespec started; /* the time of every file */
 
     pthread_mutex_t lock; /* the registry's: what follows, and the marked fields below */
     LIST_ENTRY

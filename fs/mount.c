@@ -20,10 +20,13 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILE_SYSTEM_TYPE "fuse.scardfs"
 #define STALE_MAX        8 /* mounts on top of each other that we clean */
+#define LOCK_WAIT_MS     2000
+#define LOCK_PAUSE_MS    20
 
 extern char **environ;
 
@@ -136,6 +139,22 @@ static char *absolute(const char *path)
     return result;
 }
 
+/* The lock may still be held by one that was killed a moment ago and is not quite gone.
+ */
+static bool lock_soon(const struct scfs_mount *mount)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+    for (int tries = LOCK_WAIT_MS / LOCK_PAUSE_MS; tries > 0; tries--) {
+        if (flock(mount->lock, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (mounted(mount->path))
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 bool scfs_mount_take(struct scfs_mount *mount, const char *mount_point)
 {
     mount->lock = -1;
@@ -158,7 +177,7 @@ bool scfs_mount_take(struct scfs_mount *mount, const char *mount_point)
         scfs_complain("%s: %s", mount->path, strerror(errno));
         return false;
     }
-    if (flock(mount->lock, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_soon(mount)) {
         scfs_complain("%s: another scardfs is starting there", mount->path);
         return false;
     }

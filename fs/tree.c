@@ -29,6 +29,7 @@ static void fill_stat(const struct scfs *fs, fuse_ino_t ino, struct stat *st)
     st->st_nlink = scfs_node_is_dir(kind) ? 2 : 1;
     st->st_uid = fs->options->uid;
     st->st_gid = fs->options->gid;
+    st->st_atim = st->st_mtim = st->st_ctim = fs->started;
 }
 
 /* The reader of an inode, with a reference; true without one for the mount's own. */
