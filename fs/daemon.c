@@ -292,6 +292,7 @@ int scfs_run(const struct scfs_options *options, const struct scfs_driver *drive
              (options->foreground || go_to_background(life, &status)))
         status = live(life);
     scfs_mount_leave(&life->mount, &life->fs);
+    scfs_end(&life->fs);
     report(life, status); /* a start that failed */
     free(life);
     return status;

@@ -218,8 +218,18 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
     *fs = (struct scfs){.options = options, .driver = driver};
     pthread_mutex_init(&fs->lock, NULL);
     InitializeListHead(&fs->readers);
+    InitializeListHead(&fs->handles);
     InitializeListHead(&fs->waits);
     InitializeListHead(&fs->pollers);
     scfs_timer_init(&fs->timer, scfs_clock_ms);
     clock_gettime(CLOCK_REALTIME, &fs->started);
+}
+
+void scfs_end(struct scfs *fs)
+{
+    /* Nobody else is left, and there will be no RELEASE for these. */
+    while (!IsListEmpty(&fs->handles))
+        scfs_handle_release(
+            CONTAINING_RECORD(fs->handles.Flink, struct scfs_handle, link));
+    pthread_mutex_destroy(&fs->lock);
 }

@@ -24,13 +24,16 @@ struct scfs_handle *scfs_handle_new(struct scfs *fs, struct scfs_reader *reader,
     handle->may_touch = (flags & O_ACCMODE) != O_RDONLY;
     handle->lock = reader != NULL ? &reader->lock : &fs->lock;
     InitializeListHead(&handle->poll_link);
-    if (reader == NULL)
-        return handle;
-    if (!scfs_registry_opened(reader)) {
+    if (reader != NULL && !scfs_registry_opened(reader)) {
         free(handle);
         errno = ENODEV;
         return NULL;
     }
+    pthread_mutex_lock(&fs->lock);
+    InsertTailList(&fs->handles, &handle->link);
+    pthread_mutex_unlock(&fs->lock);
+    if (reader == NULL)
+        return handle;
     handle->reader = scfs_reader_get(reader);
     if ((kind == SCFS_CONTROL || kind == SCFS_STATE) && scfs_reader_enter(reader)) {
         handle->seen_state = scfs_reader_state(reader);
@@ -57,6 +60,9 @@ void scfs_handle_put(struct scfs_handle *handle)
 void scfs_handle_release(struct scfs_handle *handle)
 {
     scfs_poll_forget(handle);
+    pthread_mutex_lock(&handle->fs->lock);
+    RemoveEntryList(&handle->link);
+    pthread_mutex_unlock(&handle->fs->lock);
     if (handle->reader != NULL)
         scfs_registry_closed(handle->reader);
     scfs_handle_put(handle);

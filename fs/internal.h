@@ -40,15 +40,18 @@ struct scfs {
     pthread_mutex_t lock; /* the registry's: what follows, and the marked fields below */
     LIST_ENTRY
     readers; /* in the order of arrival; those that are gone and still open, too */
-    uint64_t sequence; /* of the last reader */
-    uint32_t changes;  /* arrivals and removals */
-    bool stopping;     /* nobody arrives any more */
-    LIST_ENTRY waits;  /* of `changes` */
+    uint64_t sequence;  /* of the last reader */
+    uint32_t changes;   /* arrivals and removals */
+    bool stopping;      /* nobody arrives any more */
+    LIST_ENTRY handles; /* open ones */
+    LIST_ENTRY waits;   /* of `changes` */
     LIST_ENTRY pollers;
 };
 
 void scfs_init(struct scfs *fs, const struct scfs_options *options,
                const struct scfs_driver *driver);
+/* After the session: closes what clients still had open. */
+void scfs_end(struct scfs *fs);
 extern const struct fuse_lowlevel_ops scfs_ops;
 
 /* ---- readers (reader.c, tracker.c, power.c, registry.c) -------------------------- */
@@ -158,7 +161,8 @@ void scfs_registry_executor_put(struct scfs *fs, struct scfs_executor *executor)
 /* ---- open files (handle.c) ------------------------------------------------------- */
 
 struct scfs_handle {
-    LONG refs; /* atomic: the open file, and every wait of it */
+    LIST_ENTRY link; /* in scfs.handles; the registry's lock */
+    LONG refs;       /* atomic: the open file, and every wait of it */
     struct scfs *fs;
     struct scfs_reader *reader; /* NULL: a file of the mount itself */
     enum scfs_kind kind;
