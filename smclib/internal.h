@@ -14,8 +14,10 @@
 /* What SmartcardInitialize allocates: OsData is its first member. */
 struct smc_private {
     OS_DEP_DATA os;
-    ULONG information;    /* IoRequest.Information points here */
-    ULONG tracker_serial; /* counts published trackers; under os.SpinLock */
+    ULONG information; /* IoRequest.Information points here */
+    /* Under os.SpinLock, see track.c. */
+    bool tracker_published;
+    NTSTATUS tracker_end; /* how it is to end when its callback has returned */
     /* High-water marks of SmartcardRequest and SmartcardReply since the last wipe. */
     ULONG request_used;
     ULONG reply_used;

@@ -4,82 +4,127 @@
  * OsData->NotificationIrp.
  *
  * A tracker is pending only while the opposite of what it asks for is true, so any change
- * of presence ends it. It is completed once, by whoever takes it out of the slot under
- * the spin lock and gets its cancel routine; if IoCancelIrp has got the routine first,
- * the routine completes it with STATUS_CANCELLED and the taker leaves it alone.
+ * of presence ends it. States: published (RDF_CARD_TRACKING is being called) -> pending
+ * -> out of the slot. Whoever takes it out, under the spin lock, completes it.
+ *
+ * While it is only published it stays where it is, so that the driver may use
+ * NotificationIrp in its callback: who wants to end it then leaves the status behind, and
+ * smc_track_issue completes it when the callback has returned.
+ *
+ * A driver may exchange the cancel routine for its own, which calls
+ * SmartcardCompleteCardTracking after it has released the cancel lock. So that nobody
+ * completes an IRP which a cancel routine still looks at, a cancelled one is completed
+ * only after the cancel lock was free once. Locks: cancel lock -> spin lock.
  */
 #include "internal.h"
 
-/* Empties the slot. NULL when there was nothing, or a cancel routine is at it. */
-static PIRP take_locked(POS_DEP_DATA os)
+/* Takes the tracker out of the slot to end it with that status; NULL when there is none,
+ * or when smc_track_issue will end it. */
+static PIRP take_locked(PSMARTCARD_EXTENSION ext, NTSTATUS status)
 {
-    PIRP irp = os->NotificationIrp;
+    struct smc_private *private = smc_private(ext);
+    PIRP irp = private->os.NotificationIrp;
 
     if (irp == NULL)
         return NULL;
-    os->NotificationIrp = NULL;
-    return IoSetCancelRoutine(irp, NULL) != NULL ? irp : NULL;
+    if (private->tracker_published) {
+        if (private->tracker_end == STATUS_PENDING)
+        private->tracker_end = status;
+        return NULL;
+    }
+    private->os.NotificationIrp = NULL;
+    return irp;
+}
+
+/* Completes what was taken; NULL: nothing to do. */
+static NTSTATUS end(PIRP irp, NTSTATUS status)
+{
+    KIRQL irql;
+
+    if (irp == NULL)
+        return STATUS_PENDING;
+    IoSetCancelRoutine(irp, NULL);
+    if (smc_irp_cancelled(irp)) { /* its routine may run: let it finish with the IRP */
+        IoAcquireCancelSpinLock(&irql);
+        IoReleaseCancelSpinLock(irql);
+        status = STATUS_CANCELLED;
+    }
+    return smc_irp_complete(irp, status, 0);
 }
 
 static VOID track_cancel(PDEVICE_OBJECT device, PIRP irp)
 {
     PSMARTCARD_EXTENSION ext = irp->Tail.Overlay.DriverContext[0];
+    KIRQL cancel_irql = irp->CancelIrql;
+    PIRP mine = NULL;
     KIRQL irql;
 
     UNREFERENCED_PARAMETER(device);
-    IoReleaseCancelSpinLock(irp->CancelIrql);
     KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
     if (ext->OsData->NotificationIrp == irp)
-        ext->OsData->NotificationIrp = NULL;
+        mine = take_locked(ext, STATUS_CANCELLED);
     KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
-    smc_irp_complete(irp, STATUS_CANCELLED, 0);
+    IoReleaseCancelSpinLock(cancel_irql);
+    end(mine, STATUS_CANCELLED);
 }
 
 /* Puts the request into the slot: STATUS_PENDING, or the status it ends with. */
 static NTSTATUS publish_locked(PSMARTCARD_EXTENSION ext, PIRP irp, bool want_present)
 {
-    POS_DEP_DATA os = ext->OsData;
+    struct smc_private *private = smc_private(ext);
 
     /* The truth is tested before the slot: what is true already needs no slot. */
     if ((ext->ReaderCapabilities.CurrentState > SCARD_ABSENT) == want_present)
         return STATUS_SUCCESS;
-    if (os->NotificationIrp != NULL)
+    if (private->os.NotificationIrp != NULL || private->tracker_published)
         return STATUS_DEVICE_BUSY;
+    private->os.NotificationIrp = irp;
+    private->tracker_published = true;
+    private->tracker_end = STATUS_PENDING;
     irp->Tail.Overlay.DriverContext[0] = ext;
     IoSetCancelRoutine(irp, track_cancel);
     /* A cancel that came before the routine was there has called nothing. */
-    if (smc_irp_cancelled(irp) && IoSetCancelRoutine(irp, NULL) != NULL)
-        return STATUS_CANCELLED;
-    IoMarkIrpPending(irp);
-    os->NotificationIrp = irp;
-    smc_private(ext)->tracker_serial++;
+    if (smc_irp_cancelled(irp))
+    private->tracker_end = STATUS_CANCELLED;
     return STATUS_PENDING;
+}
+
+/* The driver has seen the tracker: it pends, or is taken out to end with *status. */
+static PIRP settle_locked(PSMARTCARD_EXTENSION ext, NTSTATUS *status)
+{
+    struct smc_private *private = smc_private(ext);
+
+    private->tracker_published = false;
+    if (private->os.NotificationIrp ==
+        NULL) /* taken and completed by the driver itself */
+        return NULL;
+    if (private->tracker_end != STATUS_PENDING)
+        *status = private->tracker_end;
+    if (*status != STATUS_PENDING)
+        return take_locked(ext, *status);
+    IoMarkIrpPending(private->os.NotificationIrp);
+    return NULL;
 }
 
 NTSTATUS smc_track_issue(PSMARTCARD_EXTENSION ext, PIRP irp, bool want_present)
 {
     POS_DEP_DATA os = ext->OsData;
     NTSTATUS status;
-    ULONG serial;
     KIRQL irql;
 
     KeAcquireSpinLock(&os->SpinLock, &irql);
     status = publish_locked(ext, irp, want_present);
-    serial = smc_private(ext)->tracker_serial;
     KeReleaseSpinLock(&os->SpinLock, irql);
     if (status != STATUS_PENDING)
         return smc_irp_complete(irp, status, 0);
 
-    status = ext->ReaderFunction[RDF_CARD_TRACKING](ext);
-    if (status == STATUS_PENDING)
-        return STATUS_PENDING;
+    if (!smc_irp_cancelled(irp))
+        status = ext->ReaderFunction[RDF_CARD_TRACKING](ext);
 
-    /* The driver does not want it to wait. It may be gone meanwhile, and its memory be in
-     * the slot again as the next tracker: only the serial number tells. */
     KeAcquireSpinLock(&os->SpinLock, &irql);
-    irp = smc_private(ext)->tracker_serial == serial ? take_locked(os) : NULL;
+    irp = settle_locked(ext, &status);
     KeReleaseSpinLock(&os->SpinLock, irql);
-    return irp != NULL ? smc_irp_complete(irp, status, 0) : STATUS_PENDING;
+    return end(irp, status);
 }
 
 VOID SmcEndCardTracking(PSMARTCARD_EXTENSION SmartcardExtension, NTSTATUS Status)
@@ -89,10 +134,9 @@ VOID SmcEndCardTracking(PSMARTCARD_EXTENSION SmartcardExtension, NTSTATUS Status
     KIRQL irql;
 
     KeAcquireSpinLock(&os->SpinLock, &irql);
-    irp = take_locked(os);
+    irp = take_locked(SmartcardExtension, Status);
     KeReleaseSpinLock(&os->SpinLock, irql);
-    if (irp != NULL)
-        smc_irp_complete(irp, Status, 0);
+    end(irp, Status);
 }
 
 VOID SmartcardCompleteCardTracking(PSMARTCARD_EXTENSION SmartcardExtension)
@@ -109,8 +153,7 @@ VOID SmcCleanupFile(PSMARTCARD_EXTENSION SmartcardExtension, PFILE_OBJECT FileOb
     KeAcquireSpinLock(&os->SpinLock, &irql);
     if (os->NotificationIrp != NULL &&
         os->NotificationIrp->Stack.FileObject == FileObject)
-        irp = take_locked(os);
+        irp = take_locked(SmartcardExtension, STATUS_CANCELLED);
     KeReleaseSpinLock(&os->SpinLock, irql);
-    if (irp != NULL)
-        smc_irp_complete(irp, STATUS_CANCELLED, 0);
+    end(irp, STATUS_CANCELLED);
 }

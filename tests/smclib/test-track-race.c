@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Three threads at the one tracker: its sender, who sends it again at each end, the card,
- * which comes and goes, and a canceller. Each tracker must end once, whoever wins.
+ * which comes and goes, and a canceller. Each tracker must end once, whoever wins, also
+ * when the driver has put its own cancel routine into it.
  */
 #include "fake_reader.h"
 
@@ -66,13 +67,33 @@ static void set_alive(bool now)
     pthread_mutex_unlock(&alive_lock);
 }
 
-static void race(void *(*canceller)(void *))
+/* As reader drivers for Windows do it. */
+static VOID cancel_of_the_driver(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    IoReleaseCancelSpinLock(irp->CancelIrql);
+    SmartcardCompleteCardTracking(&reader.ext);
+}
+
+static NTSTATUS set_own_routine(PSMARTCARD_EXTENSION ext)
+{
+    KIRQL irql;
+
+    IoAcquireCancelSpinLock(&irql);
+    IoSetCancelRoutine(ext->OsData->NotificationIrp, cancel_of_the_driver);
+    IoReleaseCancelSpinLock(irql);
+    return STATUS_PENDING;
+}
+
+static void race(void *(*canceller)(void *), bool own_routine)
 {
     pthread_t threads[2];
 
     memset(completed, 0, sizeof completed);
     stop = 0;
     fake_reader_setup(&reader);
+    if (own_routine)
+        reader.ext.ReaderFunction[RDF_CARD_TRACKING] = set_own_routine;
     KeInitializeEvent(&ended, SynchronizationEvent, FALSE);
     assert_int_equal(pthread_create(&threads[0], NULL, card_thread, NULL), 0);
     assert_int_equal(pthread_create(&threads[1], NULL, canceller, NULL), 0);
@@ -99,13 +120,20 @@ static void race(void *(*canceller)(void *))
 static void test_track_raced_by_card_and_cancel_ends_once(void **state)
 {
     (void)state;
-    race(cancel_thread);
+    race(cancel_thread, false);
 }
 
 static void test_track_raced_by_card_and_cancel_blocking_ends_once(void **state)
 {
     (void)state;
-    race(blocking_thread);
+    race(blocking_thread, false);
+}
+
+static void test_track_with_a_routine_of_the_driver_raced_ends_once(void **state)
+{
+    (void)state;
+    race(cancel_thread, true);
+    race(blocking_thread, true);
 }
 
 int main(void)
@@ -113,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_track_raced_by_card_and_cancel_ends_once),
         cmocka_unit_test(test_track_raced_by_card_and_cancel_blocking_ends_once),
+        cmocka_unit_test(test_track_with_a_routine_of_the_driver_raced_ends_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

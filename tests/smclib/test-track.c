@@ -142,31 +142,128 @@ static void test_track_refused_by_the_driver_ends_with_its_status(void **state)
     }
 }
 
-/* The card comes while the driver is about to refuse, and the sender has already sent the
- * same memory again: the new tracker must not get the old one's end. */
-static NTSTATUS replace_and_refuse(PSMARTCARD_EXTENSION ext)
+/* What happens while the driver sees a new tracker. */
+static void (*meanwhile)(PSMARTCARD_EXTENSION ext);
+static NTSTATUS callback_status;
+
+static NTSTATUS tracking_with_events(PSMARTCARD_EXTENSION ext)
 {
-    ext->ReaderFunction[RDF_CARD_TRACKING] = NULL;
-    reader.tracking_status = STATUS_PENDING;
-    SmartcardCompleteCardTracking(ext);
-    assert_int_equal(tracker.completions, 1);
-    fake_prepare(&reader, &tracker, IOCTL_SMARTCARD_IS_PRESENT, "", 0);
-    ext->ReaderFunction[RDF_CARD_TRACKING] = ext->ReaderFunction[RDF_COUNT - 1];
-    assert_status(SmartcardDeviceControl(ext, &tracker.irp), STATUS_PENDING);
-    return STATUS_SUCCESS;
+    meanwhile(ext);
+    return callback_status;
 }
 
-static void test_track_that_took_the_memory_of_another_is_not_mistaken_for_it(
-    void **state)
+static void card_comes(PSMARTCARD_EXTENSION ext)
+{
+    fake_reader_insert(&reader);
+    assert_ptr_equal(ext->OsData->NotificationIrp, &tracker.irp);
+    assert_status(track(&other, IOCTL_SMARTCARD_IS_ABSENT), STATUS_DEVICE_BUSY);
+}
+
+static void cancelled(PSMARTCARD_EXTENSION ext)
+{
+    assert_true(IoCancelIrp(ext->OsData->NotificationIrp));
+    assert_ptr_equal(ext->OsData->NotificationIrp, &tracker.irp);
+}
+
+static void reader_goes(PSMARTCARD_EXTENSION ext)
+{
+    SmcEndCardTracking(ext, STATUS_DEVICE_REMOVED);
+    SmartcardCompleteCardTracking(ext); /* the first end counts */
+}
+
+static void file_closes(PSMARTCARD_EXTENSION ext)
+{
+    SmcCleanupFile(ext, &reader.file);
+}
+
+static void test_track_ended_during_the_callback_ends_when_that_returns(void **state)
+{
+    static const struct {
+        void (*meanwhile)(PSMARTCARD_EXTENSION ext);
+        NTSTATUS callback_status;
+        NTSTATUS expected;
+    } rows[] = {
+        {card_comes, STATUS_PENDING, STATUS_SUCCESS},
+        {card_comes, STATUS_DEVICE_BUSY, STATUS_SUCCESS},
+        {cancelled, STATUS_PENDING, STATUS_CANCELLED},
+        {reader_goes, STATUS_PENDING, STATUS_DEVICE_REMOVED},
+        {file_closes, STATUS_PENDING, STATUS_CANCELLED},
+    };
+
+    (void)state;
+    reader.ext.ReaderFunction[RDF_CARD_TRACKING] = tracking_with_events;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fake_reader_set_state(&reader, SCARD_ABSENT);
+        meanwhile = rows[i].meanwhile;
+        callback_status = rows[i].callback_status;
+        assert_status(track(&tracker, IOCTL_SMARTCARD_IS_PRESENT), rows[i].expected);
+        fake_assert_ended(&tracker, rows[i].expected);
+        assert_null(reader.ext.OsData->NotificationIrp);
+    }
+}
+
+/* As reader drivers for Windows do it. */
+static VOID cancel_of_the_driver(PDEVICE_OBJECT device, PIRP irp)
+{
+    assert_ptr_equal(device, &reader.device);
+    IoReleaseCancelSpinLock(irp->CancelIrql);
+    SmartcardCompleteCardTracking(&reader.ext);
+}
+
+static void set_own_routine(PSMARTCARD_EXTENSION ext)
+{
+    KIRQL irql;
+
+    IoAcquireCancelSpinLock(&irql);
+    IoSetCancelRoutine(ext->OsData->NotificationIrp, cancel_of_the_driver);
+    IoReleaseCancelSpinLock(irql);
+}
+
+static void set_own_routine_and_cancel(PSMARTCARD_EXTENSION ext)
+{
+    set_own_routine(ext);
+    cancelled(ext);
+}
+
+static void test_track_with_the_cancel_routine_of_the_driver_ends_once(void **state)
 {
     (void)state;
-    reader.ext.ReaderFunction[RDF_COUNT - 1] =
-        reader.ext.ReaderFunction[RDF_CARD_TRACKING];
-    reader.ext.ReaderFunction[RDF_CARD_TRACKING] = replace_and_refuse;
+    reader.ext.ReaderFunction[RDF_CARD_TRACKING] = tracking_with_events;
+    callback_status = STATUS_PENDING;
+    meanwhile = set_own_routine;
     assert_status(track(&tracker, IOCTL_SMARTCARD_IS_PRESENT), STATUS_PENDING);
-    assert_int_equal(tracker.completions, 0);
+    assert_true(IoCancelIrp(&tracker.irp));
+    fake_assert_ended(&tracker, STATUS_CANCELLED);
+
+    meanwhile = set_own_routine_and_cancel;
+    assert_status(track(&tracker, IOCTL_SMARTCARD_IS_PRESENT), STATUS_CANCELLED);
+    fake_assert_ended(&tracker, STATUS_CANCELLED);
+
+    meanwhile = set_own_routine;
+    assert_status(track(&tracker, IOCTL_SMARTCARD_IS_PRESENT), STATUS_PENDING);
     fake_reader_insert(&reader);
     fake_assert_ended(&tracker, STATUS_SUCCESS);
+}
+
+static void take_and_complete(PSMARTCARD_EXTENSION ext)
+{
+    PIRP irp = ext->OsData->NotificationIrp;
+
+    ext->OsData->NotificationIrp = NULL;
+    irp->IoStatus.Status = STATUS_INVALID_DEVICE_STATE;
+    IoCompleteRequest(irp, IO_NO_INCREMENT);
+}
+
+static void test_track_completed_by_the_driver_itself_is_left_alone(void **state)
+{
+    (void)state;
+    reader.ext.ReaderFunction[RDF_CARD_TRACKING] = tracking_with_events;
+    callback_status = STATUS_PENDING;
+    meanwhile = take_and_complete;
+    assert_status(track(&tracker, IOCTL_SMARTCARD_IS_PRESENT), STATUS_PENDING);
+    fake_assert_ended(&tracker, STATUS_INVALID_DEVICE_STATE);
+    fake_reader_insert(&reader);
+    assert_int_equal(tracker.completions, 1);
 }
 
 static void test_track_pending_disturbs_no_other_request(void **state)
@@ -205,8 +302,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_track_refused_by_the_driver_ends_with_its_status, setup, teardown),
         cmocka_unit_test_setup_teardown(
-            test_track_that_took_the_memory_of_another_is_not_mistaken_for_it, setup,
-            teardown),
+            test_track_ended_during_the_callback_ends_when_that_returns, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_track_with_the_cancel_routine_of_the_driver_ends_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_track_completed_by_the_driver_itself_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_track_pending_disturbs_no_other_request,
                                         setup, teardown),
     };
