@@ -37,6 +37,10 @@ extern "C" {
  * the request's status; the library then completes the request with it and with
  * *IoRequest.Information. STATUS_PENDING: the driver completes it later through
  * SmartcardCompleteRequest, and until then the library answers STATUS_DEVICE_BUSY.
+ *
+ * OsData->NotificationIrp stays what it is until RDF_CARD_TRACKING returns. The library
+ * has set a cancel routine. A driver that exchanges it for its own releases the cancel
+ * spin lock there and then calls SmartcardCompleteCardTracking.
  */
 #define RDF_CARD_POWER      0 /* mandatory */
 #define RDF_TRANSMIT        1 /* mandatory */
@@ -377,7 +381,8 @@ NTSTATUS SmartcardRawReply(PSMARTCARD_EXTENSION SmartcardExtension);
 VOID SmartcardInvertData(PUCHAR Buffer, ULONG Length);
 
 /* A card came or went: takes the pending tracker and completes it with STATUS_SUCCESS
- * (STATUS_CANCELLED when it was cancelled before). No-op without one. No lock held. */
+ * (STATUS_CANCELLED when it was cancelled before). No-op without one. No lock held, not
+ * even the cancel spin lock. */
 VOID SmartcardCompleteCardTracking(PSMARTCARD_EXTENSION SmartcardExtension);
 
 /* Completes the request whose callback returned STATUS_PENDING. */

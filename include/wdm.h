@@ -17,6 +17,7 @@
 #ifndef WDM_H
 #define WDM_H
 
+#include <assert.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -257,6 +258,13 @@ typedef enum _POOL_TYPE { NonPagedPool, PagedPool } POOL_TYPE;
 PVOID ExAllocatePool(POOL_TYPE PoolType, SIZE_T NumberOfBytes);
 VOID ExFreePool(PVOID Memory);
 
+/* The tag is not kept. */
+#define ExAllocatePoolWithTag(type, bytes, tag) ExAllocatePool((type), (bytes))
+#define ExFreePoolWithTag(memory, tag)          ExFreePool(memory)
+
+/* As in a checked build; NDEBUG takes it out. */
+#define ASSERT(expression) assert(expression)
+
 #define PAGED_CODE()              ((void)0)
 #define UNREFERENCED_PARAMETER(p) ((void)(p))
 
@@ -470,6 +478,13 @@ VOID RtlFreeUnicodeString(PUNICODE_STRING String);
 
 #define IoGetCurrentIrpStackLocation(Irp) (&(Irp)->Stack)
 #define IoMarkIrpPending(Irp)             ((void)((Irp)->Stack.Control |= SL_PENDING_RETURNED))
+
+/* An IRP has one location, which the next lower driver sees as it is. */
+#define IoSkipCurrentIrpStackLocation(Irp)       ((void)(Irp))
+#define IoCopyCurrentIrpStackLocationToNext(Irp) ((void)(Irp))
+#define PoCallDriver(DeviceObject, Irp)          IoCallDriver((DeviceObject), (Irp))
+/* Power requests are sent one at a time: there is no next one to let go. */
+#define PoStartNextPowerIrp(Irp) ((void)(Irp))
 
 #define IO_NO_INCREMENT        0
 #define IO_SMARTCARD_INCREMENT 0
