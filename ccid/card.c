@@ -151,10 +151,30 @@ static bool fits(struct ccid_slot *slot, uint32_t length)
     return length + CCID_HEADER_LENGTH <= desc->message_size;
 }
 
-/* The card's answer, from the message to where smclib looks for it. */
-static NTSTATUS take_answer(struct ccid_slot *slot, const struct ccid_command *command)
+void ccid_card_take_answer(struct ccid_slot *slot, const struct ccid_answer *answer)
 {
-    SMARTCARD_EXTENSION *ext = &slot->ext;
+    SMARTCARD_REPLY *reply = &slot->ext.SmartcardReply;
+
+    memmove(reply->Buffer, answer->data, answer->length);
+    reply->BufferLength = answer->length;
+    /* The library wipes what BufferLength covers; the header moved the end. */
+    RtlSecureZeroMemory(reply->Buffer + answer->length, CCID_HEADER_LENGTH);
+}
+
+NTSTATUS ccid_card_failed(struct ccid_slot *slot, const struct ccid_command *command,
+                          NTSTATUS status)
+{
+    if (command->answered && status != STATUS_NO_MEDIA)
+        ccid_cmd_log(slot, command, status, "failed");
+    /* A card that the reader switched off by itself has lost its state. */
+    if (command->answered && command->answer.icc == CCID_ICC_INACTIVE)
+        ccid_state_unpowered(slot);
+    return status;
+}
+
+/* The answer to an APDU. */
+static NTSTATUS take_apdu(struct ccid_slot *slot, const struct ccid_command *command)
+{
     const struct ccid_answer *answer = &command->answer;
 
     if (slot->device->desc.level == CCID_LEVEL_EXTENDED_APDU &&
@@ -175,11 +195,8 @@ static NTSTATUS take_answer(struct ccid_slot *slot, const struct ccid_command *c
                      "the answer has no status word");
         return STATUS_DEVICE_PROTOCOL_ERROR;
     }
-    memmove(ext->SmartcardReply.Buffer, answer->data, answer->length);
-    ext->SmartcardReply.BufferLength = answer->length;
-    /* The library wipes what BufferLength covers; the header moved the end. */
-    RtlSecureZeroMemory(ext->SmartcardReply.Buffer + answer->length, CCID_HEADER_LENGTH);
-    return SmartcardRawReply(ext);
+    ccid_card_take_answer(slot, answer);
+    return SmartcardRawReply(&slot->ext);
 }
 
 static NTSTATUS transmit_apdu(struct ccid_slot *slot)
@@ -203,15 +220,9 @@ static NTSTATUS transmit_apdu(struct ccid_slot *slot)
         return STATUS_NOT_SUPPORTED;
 
     status = ccid_cmd(slot, &command);
-    if (status != STATUS_SUCCESS) {
-        if (command.answered && status != STATUS_NO_MEDIA)
-            ccid_cmd_log(slot, &command, status, "failed");
-        /* A card that the reader switched off by itself has lost its state. */
-        if (command.answered && command.answer.icc == CCID_ICC_INACTIVE)
-            ccid_state_unpowered(slot);
-        return status;
-    }
-    return take_answer(slot, &command);
+    if (status != STATUS_SUCCESS)
+        return ccid_card_failed(slot, &command, status);
+    return take_apdu(slot, &command);
 }
 
 NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
@@ -219,12 +230,15 @@ NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
     struct ccid_slot *slot = ccid_slot_of(ext);
     NTSTATUS status;
 
-    if (slot->device->desc.level < CCID_LEVEL_SHORT_APDU)
-        return STATUS_NOT_SUPPORTED; /* TPDU and character level */
+    if (slot->device->desc.level == CCID_LEVEL_CHARACTER)
+        return STATUS_NOT_SUPPORTED;
     status = ccid_card_enter(slot);
     if (status != STATUS_SUCCESS)
         return status;
-    status = transmit_apdu(slot);
+    if (slot->device->desc.level == CCID_LEVEL_TPDU)
+        status = ccid_tpdu_transmit(slot);
+    else
+        status = transmit_apdu(slot);
     ccid_card_leave(slot);
     return status;
 }

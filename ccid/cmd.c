@@ -207,13 +207,18 @@ static NTSTATUS run(struct exchange *x)
     NTSTATUS status;
 
     x->seq = x->device->next_seq++;
-    x->deadline_ms = now + command->timeout_ms;
     x->give_up_ms = now + COMMAND_MAX_MS;
+    if (command->total_ms != 0 && command->total_ms < COMMAND_MAX_MS)
+        x->give_up_ms = now + command->total_ms;
+    x->deadline_ms = now + command->timeout_ms;
+    if (x->deadline_ms > x->give_up_ms)
+        x->deadline_ms = x->give_up_ms;
     ccid_msg_header(out, command->type, command->length, x->slot->index, x->seq,
                     command->p1, command->p2, command->p3);
-    status = transfer_status(
-        x, port->ops->exchange(port->usb, out, CCID_HEADER_LENGTH + command->length,
-                               x->in, x->packet, &x->got, command->timeout_ms));
+    status = transfer_status(x, port->ops->exchange(port->usb, out,
+                                                    CCID_HEADER_LENGTH + command->length,
+                                                    x->in, x->packet, &x->got,
+                                                    (uint32_t)(x->deadline_ms - now)));
     while (status == STATUS_SUCCESS) {
         status = take_message(x);
         if (status != STATUS_MORE_PROCESSING_REQUIRED)

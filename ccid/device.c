@@ -100,6 +100,10 @@ NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
         return status;
     }
     slot->ext.OsData->DeviceObject = object;
+    /* The library makes blocks that fill the buffer: no longer than the reader's. */
+    slot->ext.SmartcardRequest.BufferSize = device->desc.message_size;
+    slot->ext.OsData->SuppressT1IfsRequest =
+        (device->desc.features & CCID_FEATURE_AUTO_IFSD) != 0;
     ccid_unit_take(slot);
 
     pthread_mutex_lock(&device->lock);

@@ -7,7 +7,8 @@
  * function device per slot (struct ccid_slot is its extension) and announces each. From
  * then on everything comes as an IRP: START, CREATE, device controls, CLEANUP, CLOSE,
  * SURPRISE_REMOVAL, REMOVE. A device control goes to SmartcardDeviceControl at once and
- * comes back as a callback (card.c, protocol.c), which speaks CCID (icc.c over cmd.c).
+ * comes back as a callback (card.c, protocol.c, tpdu.c), which speaks CCID (icc.c, pps.c
+ * over cmd.c).
  *
  * States of a device: new - started (by the START of its first slot: interrupt endpoint
  * on, every slot sampled) - out_of_step (a command failed half-way; ended by resync.c,
@@ -26,9 +27,9 @@
  * the time it is open.
  *
  * Deliberately not done: no polling of readers without an interrupt endpoint (their
- * presence is learned from answers), no T=0 or T=1 for readers at TPDU and character
- * level, no chaining of extended APDUs, no ICCD, no second command while one runs on
- * another slot.
+ * presence is learned from answers), no T=0 or T=1 for readers at character level (their
+ * cards have an ATR and nothing else), no GET RESPONSE by itself at T=0, no chaining of
+ * extended APDUs, no ICCD, no second command while one runs on another slot.
  */
 #include "ccid/slot.h"
 

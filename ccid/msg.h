@@ -37,6 +37,8 @@
 /* bError of table 6.2-2, those that the driver acts on. */
 #define CCID_ERROR_ABORTED       0xFF
 #define CCID_ERROR_MUTE          0xFE
+#define CCID_ERROR_PARITY        0xFD
+#define CCID_ERROR_OVERRUN       0xFC
 #define CCID_ERROR_CLASS         0xF5
 #define CCID_ERROR_ATR_TS        0xF8
 #define CCID_ERROR_ATR_TCK       0xF7

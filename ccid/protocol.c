@@ -4,8 +4,10 @@
  * §6.1.5 and §6.1.7).
  *
  * What has to be done depends on what the reader does by itself (dwFeatures): all of it
- * (40h), the PPS (80h), or nothing; then only what needs no PPS is used: the card's
- * first protocol at its default rate.
+ * (40h), the PPS (80h), or nothing. Then the PPS is made here, at TPDU level; at the
+ * other levels it cannot be, and the card's first protocol at its default rate is used.
+ *
+ * A PPS that fails costs a cold reset and is tried once more for the default rate.
  */
 #include "ccid/slot.h"
 
@@ -90,6 +92,56 @@ static NTSTATUS nobody_negotiates(struct ccid_slot *slot, ULONG mask, ULONG *cho
     return ccid_icc_set_parameters(slot, first, FIDI_DEFAULT);
 }
 
+/* After a failed PPS nobody knows what the card expects. */
+static NTSTATUS begin_again(struct ccid_slot *slot)
+{
+    NTSTATUS status = ccid_card_reset(slot, CCID_RESET_COLD);
+
+    return status == STATUS_SUCCESS ? use_default_rate(slot) : status;
+}
+
+/* The PPS of the second attempt, without PPS1. */
+static NTSTATUS default_pps(struct ccid_slot *slot, uint8_t number, NTSTATUS first)
+{
+    struct ccid_pps_result result;
+    NTSTATUS status;
+
+    /* A card that is silent knows no PPS; it speaks its first protocol all the same. */
+    if (first == STATUS_IO_TIMEOUT && number == slot->ext.CardCapabilities.FirstProtocol)
+        return STATUS_SUCCESS;
+    status = ccid_pps(slot, number, false, FIDI_DEFAULT, &result);
+    if (status != STATUS_SUCCESS && result.card_failed)
+        (void)ccid_card_reset(slot, CCID_RESET_COLD); /* negotiable, as it was */
+    return status;
+}
+
+/* The host makes the PPS, where one is needed. */
+static NTSTATUS host_negotiates(struct ccid_slot *slot, uint8_t number)
+{
+    SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
+    uint8_t fidi = wanted_fidi(card);
+    struct ccid_pps_result result;
+    NTSTATUS status;
+
+    if (fidi == FIDI_DEFAULT && number == card->FirstProtocol)
+        return ccid_icc_set_parameters(slot, number, fidi);
+    status = ccid_pps(slot, number, fidi != FIDI_DEFAULT, fidi, &result);
+    if (status == STATUS_SUCCESS && !result.rate_accepted) {
+        status = use_default_rate(slot);
+    } else if (status != STATUS_SUCCESS && result.card_failed) {
+        NTSTATUS first = status;
+
+        SmcLog(slot->object, status, "no PPS for T=%d, Fi/Di %02x: default rate", number,
+               fidi);
+        status = begin_again(slot);
+        if (status == STATUS_SUCCESS)
+            status = default_pps(slot, number, first);
+    }
+    if (status != STATUS_SUCCESS)
+        return status;
+    return ccid_icc_set_parameters(slot, number, wanted_fidi(card));
+}
+
 static NTSTATUS negotiate(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
 {
     uint32_t features = slot->device->desc.features;
@@ -97,10 +149,22 @@ static NTSTATUS negotiate(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
     /* Readers that claim both 40h and 80h want to be left alone. */
     if ((features & CCID_FEATURE_AUTO_NEGOTIATE) != 0)
         return reader_decides(slot, mask, chosen);
-    if ((features & CCID_FEATURE_AUTO_PPS) == 0)
+    if ((features & CCID_FEATURE_AUTO_PPS) == 0 &&
+        slot->device->desc.level != CCID_LEVEL_TPDU)
         return nobody_negotiates(slot, mask, chosen);
     *chosen = (mask & SCARD_PROTOCOL_T1) != 0 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0;
+    if ((features & CCID_FEATURE_AUTO_PPS) == 0)
+        return host_negotiates(slot, protocol_number(*chosen));
     return reader_negotiates(slot, *chosen);
+}
+
+/* A reader at TPDU level that asks for its IFSD by itself has done so by now. */
+static void note_ifsd(struct ccid_slot *slot)
+{
+    const struct ccid_desc *desc = &slot->device->desc;
+
+    if (desc->level == CCID_LEVEL_TPDU && (desc->features & CCID_FEATURE_AUTO_IFSD) != 0)
+        slot->ext.T1.IFSD = (UCHAR)desc->ifsd;
 }
 
 NTSTATUS ccid_card_set_protocol(PSMARTCARD_EXTENSION ext)
@@ -120,6 +184,7 @@ NTSTATUS ccid_card_set_protocol(PSMARTCARD_EXTENSION ext)
     changes = ccid_state_changes(slot);
     status = negotiate(slot, mask, &chosen);
     if (status == STATUS_SUCCESS) {
+        note_ifsd(slot);
         KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
         ext->CardCapabilities.Protocol.Selected = chosen;
         ext->ReaderCapabilities.CurrentState = SCARD_SPECIFIC;
@@ -138,6 +203,7 @@ NTSTATUS ccid_protocol_specific(struct ccid_slot *slot)
 {
     const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
 
+    note_ifsd(slot);
     if (!card->SpecificMode || card->Protocol.Selected == SCARD_PROTOCOL_UNDEFINED ||
         (slot->device->desc.features & CCID_FEATURE_AUTO_NEGOTIATE) != 0)
         return STATUS_SUCCESS;

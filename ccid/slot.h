@@ -85,6 +85,7 @@ struct ccid_command {
     uint8_t answer_type;
     uint32_t length;           /* of the data already at ccid_slot_data */
     uint32_t timeout_ms;       /* for each message of the answer */
+    uint32_t total_ms;         /* for all of them; 0: ten minutes */
     struct ccid_answer answer; /* out: valid when answered */
     bool answered;             /* out: the reader answered, perhaps with a failure */
 };
@@ -145,6 +146,8 @@ NTSTATUS ccid_icc_set_parameters(struct ccid_slot *slot, uint8_t protocol, uint8
 /* ---- timeouts.c ------------------------------------------------------------------ */
 
 uint32_t ccid_timeout_transmit_ms(const SCARD_CARD_CAPABILITIES *card);
+/* One block each way at T=1; wtx is what the card has asked for, 0: nothing. */
+uint32_t ccid_timeout_block_ms(const SCARD_CARD_CAPABILITIES *card, uint8_t wtx);
 
 /* ---- state.c: presence and power ------------------------------------------------- */
 
@@ -196,6 +199,36 @@ void ccid_card_leave(struct ccid_slot *slot);
 NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind);
 /* Tells the reader about a card whose ATR fixes the protocol (TA2). */
 NTSTATUS ccid_protocol_specific(struct ccid_slot *slot);
+/* The card's bytes, from the message to where the library looks for them. */
+void ccid_card_take_answer(struct ccid_slot *slot, const struct ccid_answer *answer);
+/* After a failed XfrBlock: logs it and notes a card that has lost its power. Returns
+ * status. */
+NTSTATUS ccid_card_failed(struct ccid_slot *slot, const struct ccid_command *command,
+                          NTSTATUS status);
+
+/* ---- tpdu.c ---------------------------------------------------------------------- */
+
+NTSTATUS ccid_tpdu_transmit(struct ccid_slot *slot);
+
+/* ---- pps.c ----------------------------------------------------------------------- */
+
+#define CCID_PPS_MAX 4 /* PPSS, PPS0, PPS1, PCK */
+
+/* Pure: the request; returns its length. */
+size_t ccid_pps_request(uint8_t out[CCID_PPS_MAX], uint8_t protocol, bool with_rate,
+                        uint8_t fidi);
+/* Pure: NULL when the card has agreed (*rate: also to PPS1), else what is wrong. */
+const char *ccid_pps_check(const uint8_t *request, const uint8_t *answer, size_t len,
+                           bool *rate);
+
+struct ccid_pps_result {
+    bool rate_accepted;
+    bool card_failed; /* not the reader: a reset brings the card back */
+};
+/* STATUS_SUCCESS, STATUS_DEVICE_PROTOCOL_ERROR for a wrong answer, or what the command
+ * ended with. */
+NTSTATUS ccid_pps(struct ccid_slot *slot, uint8_t protocol, bool with_rate, uint8_t fidi,
+                  struct ccid_pps_result *result);
 
 /* ---- device.c, rates.c, unit.c, driver.c ----------------------------------------- */
 

@@ -63,6 +63,7 @@ void bench_begin(struct bench *bench, uint32_t features)
     struct config config;
 
     memset(bench, 0, sizeof(*bench));
+    bench->protocol = SCARD_PROTOCOL_T1;
     script_begin(&bench->usb);
     bench->port = (struct ccid_usb_port){&scripted_ops, &bench->usb};
     config_reader(&config, config_class_descriptor, 64);
@@ -172,7 +173,7 @@ static size_t bytes_of(const char *hex, uint8_t *bytes, size_t size)
 NTSTATUS bench_transmit_room(struct bench *bench, const char *hex, ULONG room)
 {
     static uint8_t in[70000];
-    const SCARD_IO_REQUEST header = {SCARD_PROTOCOL_T1, sizeof(header)};
+    const SCARD_IO_REQUEST header = {bench->protocol, sizeof(header)};
     size_t length = bytes_of(hex, in + sizeof(header), sizeof(in) - sizeof(header));
     NTSTATUS status;
 

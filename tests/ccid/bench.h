@@ -15,9 +15,10 @@
 #define BENCH_SLOTS_MAX 8
 
 /* dwFeatures of the readers on the bench: each negotiates by itself. */
-#define BENCH_EXTENDED 0x00040042u
-#define BENCH_SHORT    0x00020042u
-#define BENCH_TPDU     0x00010000u
+#define BENCH_EXTENDED  0x00040042u
+#define BENCH_SHORT     0x00020042u
+#define BENCH_TPDU      0x00010000u
+#define BENCH_CHARACTER 0u
 
 struct bench {
     struct ccid_usb usb;
@@ -26,6 +27,7 @@ struct bench {
     struct ccid_usb_port port; /* likewise: the scripted device */
     struct ccid_device *device;
     PDEVICE_OBJECT slots[BENCH_SLOTS_MAX];
+    ULONG protocol;   /* of bench_transmit; T=1 unless changed */
     NTSTATUS refuses; /* what the client answers to an arrival */
     int arrived, gone;
     int log_lines;

@@ -213,12 +213,12 @@ static void test_card_that_leaves_with_its_answer_is_absent_afterwards(void **st
     bench_end(&bench);
 }
 
-static void test_tpdu_reader_has_power_and_atr_but_no_transmit(void **state)
+static void test_character_reader_has_power_and_atr_but_no_transmit(void **state)
 {
     struct bench bench;
 
     (void)state;
-    bench_begin(&bench, BENCH_TPDU);
+    bench_begin(&bench, BENCH_CHARACTER);
     bench_add(&bench, true);
     script_command(&bench.usb, BENCH_ON_OUT, BENCH_ATR_IN);
     assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
@@ -260,7 +260,7 @@ int main(void)
         cmocka_unit_test(test_answer_larger_than_the_callers_buffer_is_buffer_too_small),
         cmocka_unit_test(test_card_failures_of_a_command_have_their_own_status),
         cmocka_unit_test(test_card_that_leaves_with_its_answer_is_absent_afterwards),
-        cmocka_unit_test(test_tpdu_reader_has_power_and_atr_but_no_transmit),
+        cmocka_unit_test(test_character_reader_has_power_and_atr_but_no_transmit),
         cmocka_unit_test(test_vendor_calls_are_answered_without_the_reader),
     };
 

@@ -154,14 +154,16 @@ static void test_value_that_the_reader_keeps_is_accepted(void **state)
     bench_end(&bench);
 }
 
-/* ---- nobody ---------------------------------------------------------------------- */
+/* ---- nobody: a reader at APDU level that says so ---------------------------------- */
+
+#define BENCH_NOBODY (BENCH_SHORT & ~0x42u)
 
 static void test_reader_without_any_pps_stays_at_the_first_protocol(void **state)
 {
     struct bench bench;
 
     (void)state;
-    powered(&bench, BENCH_TPDU, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
+    powered(&bench, BENCH_NOBODY, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
     assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_T1), STATUS_NOT_SUPPORTED);
     script_command(&bench.usb, "61 05000000 00 SS 000000 11 00 00 0A 00", GET_T0_IN);
     assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_Tx), STATUS_SUCCESS);
@@ -174,13 +176,13 @@ static void test_missing_set_parameters_matters_only_without_automatic_ones(void
     struct bench bench;
 
     (void)state;
-    powered(&bench, BENCH_TPDU | 0x2, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
+    powered(&bench, BENCH_NOBODY | 0x2, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
     script_command(&bench.usb, "61 05000000 00 SS 000000 11 00 00 0A 00",
                    "81 00000000 00 SS 40 00 00");
     assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_Tx), STATUS_SUCCESS);
     bench_end(&bench);
 
-    powered(&bench, BENCH_TPDU, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
+    powered(&bench, BENCH_NOBODY, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
     script_command(&bench.usb, "61 05000000 00 SS 000000 11 00 00 0A 00",
                    "81 00000000 00 SS 40 00 00");
     assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_Tx), STATUS_NOT_SUPPORTED);

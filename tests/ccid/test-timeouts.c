@@ -43,10 +43,36 @@ static void test_timeout_of_a_command_by_protocol(void **state)
     }
 }
 
+/* BWT counts as often as the card has asked for, the rest of the block once. */
+static void test_timeout_of_a_block_grows_with_the_extension(void **state)
+{
+    static const struct {
+        uint8_t wtx;
+        uint32_t timeout_ms;
+    } rows[] = {
+        {0, 260 + 1400 + 2600 + 1000},         {1, 260 + 1400 + 2600 + 1000},
+        {2, 260 + 2 * 1400 + 2600 + 1000},     {30, 260 + 30 * 1400 + 2600 + 1000},
+        {255, 260 + 255 * 1400 + 2600 + 1000},
+    };
+    SCARD_CARD_CAPABILITIES card;
+
+    (void)state;
+    memset(&card, 0, sizeof(card));
+    assert_int_equal(ccid_timeout_block_ms(&card, 30), 60000);
+    card.GT = 1000;
+    card.T1.BWT = 1400000;
+    card.T1.CWT = 10000;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(ccid_timeout_block_ms(&card, rows[i].wtx), rows[i].timeout_ms);
+    card.T1.BWT = 4294967295u;
+    assert_int_equal(ccid_timeout_block_ms(&card, 255), 600000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timeout_of_a_command_by_protocol),
+        cmocka_unit_test(test_timeout_of_a_block_grows_with_the_extension),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
