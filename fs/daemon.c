@@ -11,6 +11,7 @@
  * In the background, the first process waits for the report of its child, so that whoever
  * started it finds a live mount.
  */
+#include "fs/driver.h"
 #include "fs/mount.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ struct life {
     struct smc_io_client client;
     int ready_pipe; /* to the first process; -1: none */
     bool driver_loaded;
-    int status; /* of the process */
+    struct scfs_drivers drivers; /* of -o driver= */
+    int status;                  /* of the process */
     pthread_t server, supervisor;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -90,6 +92,8 @@ static bool start_driver(struct life *life)
         return false;
     }
     life->driver_loaded = true;
+    if (!scfs_drivers_load(&life->drivers))
+        return false;
 
     if (options->with_virtual) {
         status = driver->virtual_start(&life->fs.driver_object);
@@ -103,11 +107,11 @@ static bool start_driver(struct life *life)
     status =
         driver->watch != NULL ? driver->watch(&life->fs.driver_object) : STATUS_SUCCESS;
     if (!NT_SUCCESS(status)) {
-        if (!options->with_virtual) {
+        if (!options->with_virtual && options->driver_count == 0) {
             scfs_complain("USB cannot be watched for readers");
             return false;
         }
-        scfs_log(LOG_WARNING, "USB cannot be watched: virtual readers only");
+        scfs_log(LOG_WARNING, "USB cannot be watched for readers");
     }
     return true;
 }
@@ -120,6 +124,7 @@ static void stop_driver(struct life *life)
     fs->stopping = true;
     pthread_mutex_unlock(&fs->lock);
     scfs_wait_wake(&fs->lock, &fs->waits, ENODEV);
+    scfs_drivers_unload(&life->drivers);
     if (life->driver_loaded)
         smc_io_unload(&fs->driver_object); /* each reader goes */
     scfs_poll_wake(&fs->lock, &fs->pollers);
@@ -288,7 +293,8 @@ int scfs_run(const struct scfs_options *options, const struct scfs_driver *drive
     life->mount.lock = -1;
     if (life->fs.session == NULL)
         status = 2;
-    else if (scfs_mount_take(&life->mount, options->mount_point) &&
+    else if (scfs_drivers_find(&life->drivers, options) &&
+             scfs_mount_take(&life->mount, options->mount_point) &&
              (options->foreground || go_to_background(life, &status)))
         status = live(life);
     scfs_mount_leave(&life->mount, &life->fs);

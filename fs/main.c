@@ -27,6 +27,7 @@ static const char usage[] =
     "    --virtual[=N]   plug a virtual reader, or N of them, with a card\n"
     "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
+    "    -o driver=FILE  load another reader driver; may be repeated\n"
     "    -o uid=, gid=   owner of the files: a number or a name\n"
     "    -o mode=        permissions of `control`, octal (0660)\n"
     "    -o ...          options of FUSE\n"
@@ -114,6 +115,18 @@ static bool parse_group(struct scfs_options *options, const char *text)
     return true;
 }
 
+static bool parse_driver(struct scfs_options *options, const char *file)
+{
+    const char *copy = strdup(file);
+
+    if (file[0] == '\0' || options->driver_count == SCFS_DRIVERS_MAX)
+        return complain("-o driver= names a file, 16 of them at most", file);
+    if (copy == NULL)
+        return complain("options", "out of memory");
+    options->drivers[options->driver_count++] = copy;
+    return true;
+}
+
 /* One of those after -o. */
 static bool parse_mount_option(struct scfs_options *options, const char *text)
 {
@@ -127,6 +140,8 @@ static bool parse_mount_option(struct scfs_options *options, const char *text)
         return complain("-o power= is on or lazy", text + 6);
     } else if (strcmp(text, "strict_atr") == 0) {
         options->strict_atr = true;
+    } else if (strncmp(text, "driver=", 7) == 0) {
+        return parse_driver(options, text + 7);
     } else if (strncmp(text, "uid=", 4) == 0) {
         return parse_user(options, text + 4);
     } else if (strncmp(text, "gid=", 4) == 0) {

@@ -10,7 +10,7 @@
 
 #include "wdm.h"
 
-/* The driver below, and what the file `virtual` asks of it. */
+/* The built-in driver below, and what the file `virtual` asks of it. */
 struct scfs_driver {
     DRIVER_INITIALIZE *entry;
     NTSTATUS (*watch)(PDRIVER_OBJECT driver); /* real readers; NULL: none */
@@ -21,7 +21,8 @@ struct scfs_driver {
     int (*unplug)(PDEVICE_OBJECT device);
 };
 
-#define SCFS_SHAPES_MAX 64
+#define SCFS_SHAPES_MAX  64
+#define SCFS_DRIVERS_MAX 16
 
 struct scfs_options {
     const char *mount_point;
@@ -29,6 +30,8 @@ struct scfs_options {
     bool with_virtual;
     const char *shapes[SCFS_SHAPES_MAX]; /* of virtual readers; NULL: the usual one */
     unsigned shape_count;
+    const char *drivers[SCFS_DRIVERS_MAX]; /* files with more drivers */
+    unsigned driver_count;
     bool power_on; /* reset cards when they come */
     bool strict_atr;
     bool debug;

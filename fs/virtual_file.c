@@ -136,7 +136,9 @@ static int execute(struct scfs *fs, const struct scfs_virtual_line *line)
     reader = scfs_registry_by_number(fs, line->number);
     if (reader == NULL)
         return -ENODEV;
-    if (line->verb == SCFS_VIRTUAL_UNPLUG) {
+    if (reader->device->DriverObject != &fs->driver_object) {
+        result = -ENODEV; /* of a driver that has no virtual readers */
+    } else if (line->verb == SCFS_VIRTUAL_UNPLUG) {
         result = scfs_reader_unplug(reader, driver->unplug);
     } else if (scfs_reader_enter(reader)) {
         result = line->verb == SCFS_VIRTUAL_INSERT
