@@ -121,7 +121,15 @@ wait "$first" 2>/dev/null
 step 'a second card comes when the first has gone' \
     eventually 5 sh -c "[ \"\$(cat $r/events/present)\" = $((before + 2)) ]"
 is 'and is reset' "$atr" "$(cat "$r/atr")"
-step 'the daemon ends with a card in' stop_daemon
+is 'T=1' '00000000 02000000' "$(call set_protocol 02000000)"
+"$SCARDCALL" "$r/control" transmit 020000000800000080e4ea60 >"$dir/running" &
+running=$!
+step 'an APDU of 60 s runs' eventually 5 waits "$running" "$r/control"
+kill -TERM "$daemon"
+step 'a daemon that is told to end ends it' eventually 10 ended "$running"
+not wait "$running"
+is 'with ENODEV' 'c00002b6 ENODEV' "$(cat "$dir/running")"
+step 'and ends' stop_daemon
 step 'and leaves no socket' absent "$dir/vpicc.sock"
 
 # --- cards that misbehave; -o power=lazy, so that each is asked for its ATR here
