@@ -80,11 +80,14 @@ NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind)
 static NTSTATUS reset_and_answer(struct ccid_slot *slot, enum ccid_reset kind)
 {
     SMARTCARD_EXTENSION *ext = &slot->ext;
-    NTSTATUS status = ccid_card_reset(slot, kind);
-    ULONG length = ext->CardCapabilities.ATR.Length;
+    NTSTATUS status = ccid_mechanical_swallow(slot);
+    ULONG length;
 
+    if (status == STATUS_SUCCESS)
+        status = ccid_card_reset(slot, kind);
     if (status != STATUS_SUCCESS)
         return status;
+    length = ext->CardCapabilities.ATR.Length;
     if (length > ext->IoRequest.ReplyBufferLength)
         return STATUS_BUFFER_TOO_SMALL;
     memcpy(ext->IoRequest.ReplyBuffer, ext->CardCapabilities.ATR.Buffer, length);

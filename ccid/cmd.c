@@ -56,6 +56,8 @@ static const char *command_name(uint8_t type)
         return "GetParameters";
     case CCID_XFR_BLOCK:
         return "XfrBlock";
+    case CCID_MECHANICAL:
+        return "Mechanical";
     default:
         return "command";
     }

@@ -93,6 +93,7 @@ NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
     slot->ext.ReaderFunction[RDF_SET_PROTOCOL] = ccid_card_set_protocol;
     slot->ext.ReaderFunction[RDF_IOCTL_VENDOR] = ccid_card_vendor;
     slot->ext.ReaderFunction[RDF_ATR_PARSE] = ccid_card_parse_atr;
+    ccid_mechanical_init(slot);
     status = SmartcardInitialize(&slot->ext);
     if (status != STATUS_SUCCESS) {
         SmartcardLogError(driver, status, NULL, index);

@@ -39,6 +39,11 @@
 #define CCID_FEATURE_SHORT_APDU      0x00020000u
 #define CCID_FEATURE_EXTENDED_APDU   0x00040000u
 
+/* dwMechanical */
+#define CCID_MECHANICAL_ACCEPTS  0x1u
+#define CCID_MECHANICAL_EJECTS   0x2u
+#define CCID_MECHANICAL_CAPTURES 0x4u
+
 /* bVoltageSupport */
 #define CCID_VOLTAGE_5V  0x01u
 #define CCID_VOLTAGE_3V  0x02u

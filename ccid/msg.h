@@ -21,6 +21,7 @@
 #define CCID_ESCAPE_OUT      0x6B
 #define CCID_GET_PARAMETERS  0x6C
 #define CCID_XFR_BLOCK       0x6F
+#define CCID_MECHANICAL      0x71
 #define CCID_ABORT           0x72
 
 /* Bulk-IN, table 6.2-1. */

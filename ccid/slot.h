@@ -168,6 +168,12 @@ void ccid_state_unpowered(struct ccid_slot *slot);
  */
 NTSTATUS ccid_state_settle(struct ccid_slot *slot, uint32_t changes);
 
+/* A card that the reader has moved is in another state, unless it has gone since changes
+ * were as given: STATUS_NO_MEDIA. */
+NTSTATUS ccid_state_moved(struct ccid_slot *slot, uint32_t changes, ULONG state);
+/* It is in the reader and nobody gets it any more. */
+void ccid_state_confiscated(struct ccid_slot *slot);
+
 /* ---- notify.c -------------------------------------------------------------------- */
 
 /* Two bits of NotifySlotChange for a slot. False: the message says nothing about it. */
@@ -229,6 +235,16 @@ struct ccid_pps_result {
  * ended with. */
 NTSTATUS ccid_pps(struct ccid_slot *slot, uint8_t protocol, bool with_rate, uint8_t fidi,
                   struct ccid_pps_result *result);
+
+/* ---- mechanical.c ---------------------------------------------------------------- */
+
+/* Registers what the reader can do (dwMechanical). Before SmartcardInitialize. */
+void ccid_mechanical_init(struct ccid_slot *slot);
+/* A card that is not in position has no contact: to be called before a reset. */
+NTSTATUS ccid_mechanical_swallow(struct ccid_slot *slot);
+NTSTATUS ccid_card_swallow(PSMARTCARD_EXTENSION ext);
+NTSTATUS ccid_card_eject(PSMARTCARD_EXTENSION ext);
+NTSTATUS ccid_card_confiscate(PSMARTCARD_EXTENSION ext);
 
 /* ---- device.c, rates.c, unit.c, driver.c ----------------------------------------- */
 

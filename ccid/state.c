@@ -17,6 +17,14 @@ static void forget_card(struct ccid_slot *slot)
     slot->ext.CardCapabilities.Protocol.Selected = SCARD_PROTOCOL_UNDEFINED;
 }
 
+/* What a card is in that has just come, or of whose place nothing is known. */
+static ULONG inserted(const struct ccid_slot *slot)
+{
+    return (slot->ext.ReaderCapabilities.MechProperties & SCARD_READER_SWALLOWS) != 0
+               ? SCARD_PRESENT
+               : SCARD_SWALLOWED;
+}
+
 /* Under the spin lock. Returns whether the tracker is to be completed. */
 static bool take_news(struct ccid_slot *slot, bool present, bool exchanged)
 {
@@ -28,7 +36,9 @@ static bool take_news(struct ccid_slot *slot, bool present, bool exchanged)
     slot->present = present;
     slot->changes++;
     forget_card(slot);
-    reader->CurrentState = present ? SCARD_SWALLOWED : SCARD_ABSENT;
+    reader->CurrentState = present ? inserted(slot) : SCARD_ABSENT;
+    if (present)
+        reader->CardConfiscated = FALSE;
     return true;
 }
 
@@ -99,9 +109,36 @@ NTSTATUS ccid_state_settle(struct ccid_slot *slot, uint32_t changes)
     if (slot->changes != changes) {
         forget_card(slot);
         slot->ext.ReaderCapabilities.CurrentState =
-            slot->present ? SCARD_SWALLOWED : SCARD_ABSENT;
+            slot->present ? inserted(slot) : SCARD_ABSENT;
         status = STATUS_NO_MEDIA; /* the card that was asked for */
     }
     KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
     return status;
+}
+
+NTSTATUS ccid_state_moved(struct ccid_slot *slot, uint32_t changes, ULONG state)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    if (slot->changes == changes && slot->present)
+        slot->ext.ReaderCapabilities.CurrentState = state;
+    else
+        status = STATUS_NO_MEDIA;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    return status;
+}
+
+void ccid_state_confiscated(struct ccid_slot *slot)
+{
+    KIRQL irql;
+    bool news;
+
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    news = take_news(slot, false, false);
+    slot->ext.ReaderCapabilities.CardConfiscated = TRUE;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    if (news)
+        SmartcardCompleteCardTracking(&slot->ext);
 }
