@@ -51,6 +51,14 @@ static inline NTSTATUS smc_answer_number(const struct smc_buffers *buffers,
     return STATUS_SUCCESS;
 }
 
+/* What a request that needs at least min_state gets in that state. */
+static inline NTSTATUS smc_state_suffices(ULONG state, ULONG min_state)
+{
+    if (min_state > SCARD_ABSENT && state <= SCARD_ABSENT)
+        return STATUS_NO_MEDIA;
+    return state >= min_state ? STATUS_SUCCESS : STATUS_INVALID_DEVICE_STATE;
+}
+
 /* prepare.c */
 smc_check_function smc_check_power, smc_check_transmit;
 smc_prepare_function smc_prepare_power, smc_prepare_protocol, smc_prepare_transmit;

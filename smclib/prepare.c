@@ -47,6 +47,7 @@ NTSTATUS smc_prepare_protocol(PSMARTCARD_EXTENSION ext, const struct smc_buffers
     const ULONG known = SCARD_PROTOCOL_Tx | SCARD_PROTOCOL_RAW;
     ULONG mask = smc_number_at(buffers->bytes);
     ULONG state, supported, selected, usable;
+    NTSTATUS status;
     KIRQL irql;
 
     if ((mask & known) == 0)
@@ -59,6 +60,10 @@ NTSTATUS smc_prepare_protocol(PSMARTCARD_EXTENSION ext, const struct smc_buffers
     selected = ext->CardCapabilities.Protocol.Selected;
     KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
 
+    /* Another card may be in since the request was admitted. */
+    status = smc_state_suffices(state, SCARD_NEGOTIABLE);
+    if (!NT_SUCCESS(status))
+        return status;
     if (state == SCARD_SPECIFIC) { /* no second negotiation */
         if ((mask & known & selected) == 0)
             return STATUS_NOT_SUPPORTED;

@@ -6,15 +6,6 @@
  */
 #include "control.h"
 
-static NTSTATUS check_state(PSMARTCARD_EXTENSION ext, ULONG min_state)
-{
-    ULONG state = smc_device_state(ext);
-
-    if (min_state > SCARD_ABSENT && state <= SCARD_ABSENT)
-        return STATUS_NO_MEDIA;
-    return state >= min_state ? STATUS_SUCCESS : STATUS_INVALID_DEVICE_STATE;
-}
-
 /* Makes the request the current one. */
 static NTSTATUS enter(PSMARTCARD_EXTENSION ext, PIRP irp)
 {
@@ -91,7 +82,7 @@ static NTSTATUS call_driver(PSMARTCARD_EXTENSION ext, PIRP irp,
     ext->MajorIoControlCode = code;
     ext->MinorIoControlCode = 0;
 
-    status = check_state(ext, row->min_state);
+    status = smc_state_suffices(smc_device_state(ext), row->min_state);
     if (NT_SUCCESS(status))
         status = row->prepare != NULL ? row->prepare(ext, buffers) : STATUS_PENDING;
     if (status != STATUS_PENDING) {

@@ -23,21 +23,23 @@ static struct fake_reader *called(PSMARTCARD_EXTENSION ext, unsigned index)
 static NTSTATUS card_power(PSMARTCARD_EXTENSION ext)
 {
     struct fake_reader *reader = called(ext, RDF_CARD_POWER);
-    NTSTATUS status;
+    NTSTATUS status = STATUS_SUCCESS;
     KIRQL irql;
 
     if (reader->power_status != STATUS_SUCCESS)
         return reader->power_status;
     KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
-    if (ext->MinorIoControlCode == SCARD_POWER_DOWN) {
+    if (ext->ReaderCapabilities.CurrentState <= SCARD_ABSENT) { /* gone meanwhile */
+        status = STATUS_NO_MEDIA;
+    } else if (ext->MinorIoControlCode == SCARD_POWER_DOWN) {
         ext->ReaderCapabilities.CurrentState = SCARD_SWALLOWED;
     } else {
         memcpy(ext->CardCapabilities.ATR.Buffer, reader->atr, reader->atr_len);
         ext->CardCapabilities.ATR.Length = reader->atr_len;
     }
     KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
-    if (ext->MinorIoControlCode == SCARD_POWER_DOWN)
-        return STATUS_SUCCESS;
+    if (ext->MinorIoControlCode == SCARD_POWER_DOWN || !NT_SUCCESS(status))
+        return status;
     status = SmartcardUpdateCardCapabilities(ext);
     if (!NT_SUCCESS(status))
         return status;
@@ -73,6 +75,7 @@ static NTSTATUS set_protocol(PSMARTCARD_EXTENSION ext)
 {
     struct fake_reader *reader = called(ext, RDF_SET_PROTOCOL);
     ULONG chosen = SCARD_PROTOCOL_RAW;
+    NTSTATUS status = STATUS_SUCCESS;
     KIRQL irql;
 
     if (reader->protocol_status != STATUS_SUCCESS)
@@ -82,9 +85,15 @@ static NTSTATUS set_protocol(PSMARTCARD_EXTENSION ext)
     if (ext->MinorIoControlCode & SCARD_PROTOCOL_T1)
         chosen = SCARD_PROTOCOL_T1;
     KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
-    ext->CardCapabilities.Protocol.Selected = chosen;
-    ext->ReaderCapabilities.CurrentState = SCARD_SPECIFIC;
+    if (ext->ReaderCapabilities.CurrentState != SCARD_NEGOTIABLE) { /* gone meanwhile */
+        status = STATUS_NO_MEDIA;
+    } else {
+        ext->CardCapabilities.Protocol.Selected = chosen;
+        ext->ReaderCapabilities.CurrentState = SCARD_SPECIFIC;
+    }
     KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
+    if (!NT_SUCCESS(status))
+        return status;
     memcpy(ext->IoRequest.ReplyBuffer, &chosen, sizeof chosen);
     *ext->IoRequest.Information = sizeof chosen;
     return STATUS_SUCCESS;
