@@ -449,6 +449,43 @@ static void test_watch_node_that_is_no_device_is_refused(void **state)
     assert_int_equal(errno, ENODATA);
 }
 
+static void wait_log(unsigned count)
+{
+    struct timespec until = limit();
+    int error = 0;
+
+    pthread_mutex_lock(&client.lock);
+    while (client.log_count < count && error == 0)
+        error = pthread_cond_timedwait(&client.changed, &client.lock, &until);
+    pthread_mutex_unlock(&client.lock);
+    assert_int_equal(error, 0);
+}
+
+/* Requirements 1, 2 and 9: no class descriptor, one of 53 bytes, a bulk endpoint without
+ * packets. Not published, and one line that says which device. */
+static void test_watch_interface_that_breaks_the_rules_is_not_published(void **state)
+{
+    static const char *const options[] = {"classlen=0", "classlen=53", "packet=0"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        unsigned lines = log_count();
+        unsigned arrivals = client.count;
+
+        emulate("plug 1-6 vid=1234,pid=abcd,%s", options[i]);
+        wait_log(lines + 1);
+        /* One that is in order comes after it, and nothing else was said or published. */
+        emulate("plug 1-7 level=short");
+        wait_reader("1-7");
+        assert_int_equal(log_count(), lines + 1);
+        assert_int_equal(client.count, arrivals + 1);
+        assert_non_null(strstr(client.log, "1234:abcd"));
+        emulate("unplug 1-7");
+        wait_gone("1-7");
+        emulate("unplug 1-6");
+    }
+}
+
 static int load(void **state)
 {
     static const struct smc_io_client functions = {
@@ -505,6 +542,7 @@ int main(void)
         cmocka_unit_test(
             test_watch_without_descriptors_left_the_reader_is_refused_in_words),
         cmocka_unit_test(test_watch_node_that_is_no_device_is_refused),
+        cmocka_unit_test(test_watch_interface_that_breaks_the_rules_is_not_published),
     };
 
     if (!prepare()) {

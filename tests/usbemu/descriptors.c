@@ -11,7 +11,7 @@
 #define DEVICE_LEN    18
 #define CONFIG_LEN    9
 #define INTERFACE_LEN 9
-#define CLASS_LEN     54
+#define CLASS_LEN     EMU_CLASS_LEN
 #define ENDPOINT_LEN  7u
 
 #define CLOCK_KHZ     4000
@@ -60,7 +60,7 @@ static uint32_t features(enum emu_level level)
     }
 }
 
-static uint8_t *put_class(uint8_t *p, const struct emu_device *device)
+static void put_class(uint8_t *p, const struct emu_device *device)
 {
     const uint8_t head[] = {
         CLASS_LEN, 0x21, 0x10, 0x01, (uint8_t)(device->slot_count - 1),
@@ -83,8 +83,7 @@ static uint8_t *put_class(uint8_t *p, const struct emu_device *device)
     *p++ = 0xff;
     p = put16(p, 0); /* no display */
     *p++ = 0;        /* no PIN pad */
-    *p++ = 1;        /* bMaxCCIDBusySlots */
-    return p;
+    *p = 1;          /* bMaxCCIDBusySlots */
 }
 
 static uint8_t *put_endpoint(uint8_t *p, uint8_t address, uint8_t type, unsigned packet,
@@ -100,8 +99,9 @@ static uint8_t *put_endpoint(uint8_t *p, uint8_t address, uint8_t type, unsigned
 void emu_build_descriptors(struct emu_device *device)
 {
     uint8_t endpoints = device->interrupt_endpoint ? 3 : 2;
-    unsigned packet = device->high_speed ? 512 : 64;
-    unsigned total = CONFIG_LEN + INTERFACE_LEN + CLASS_LEN + ENDPOINT_LEN * endpoints;
+    unsigned packet = device->packet_size;
+    unsigned total =
+        CONFIG_LEN + INTERFACE_LEN + device->class_len + ENDPOINT_LEN * endpoints;
     const uint8_t dev_head[] = {DEVICE_LEN, 1, 0x00, 0x02, 0, 0, 0, 64};
     const uint8_t dev_tail[] = {0x00, 0x01, 1, 2, 3, 1};
     const uint8_t config[] = {CONFIG_LEN, 2, (uint8_t)total, 0, 1, 1, 0, 0x80, 50};
@@ -117,7 +117,9 @@ void emu_build_descriptors(struct emu_device *device)
     p = put_bytes(p, dev_tail, sizeof dev_tail);
     p = put_bytes(p, config, sizeof config);
     p = put_bytes(p, interface, sizeof interface);
-    p = put_class(p, device);
+    put_class(p, device);
+    p[0] = (uint8_t)device->class_len; /* a wrong one cuts it short, 0 leaves it out */
+    p += device->class_len;
     p = put_endpoint(p, EMU_EP_OUT, 2, packet, 0);
     p = put_endpoint(p, EMU_EP_IN, 2, packet, 0);
     if (device->interrupt_endpoint)

@@ -181,6 +181,13 @@ static bool option(struct emu_device *device, struct options *o, const char *key
     } else if (!strcmp(key, "hs")) {
         ok = number(value, 10, 1, &n);
         device->high_speed = n;
+        device->packet_size = n ? 512 : 64;
+    } else if (!strcmp(key, "packet")) {
+        ok = number(value, 10, 1024, &n);
+        device->packet_size = (unsigned)n;
+    } else if (!strcmp(key, "classlen")) {
+        ok = number(value, 10, EMU_CLASS_LEN, &n) && n != 1;
+        device->class_len = (unsigned)n;
     } else if (!strcmp(key, "intr")) {
         ok = number(value, 10, 1, &n);
         device->interrupt_endpoint = n;
@@ -259,6 +266,8 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
     device->vid = 0x04e6; /* known to libccid, without its work-arounds */
     device->pid = 0x581c;
     device->high_speed = device->interrupt_endpoint = true;
+    device->packet_size = 512;
+    device->class_len = EMU_CLASS_LEN;
     device->serial.len = (size_t)snprintf((char *)device->serial.bytes,
                                           sizeof device->serial.bytes, "EMU%s", name);
     device->product.len =

@@ -99,6 +99,8 @@ struct emu_faults {
     bool mute;
 };
 
+#define EMU_CLASS_LEN 54 /* CCID 1.1 table 5.1-1 */
+
 struct emu_string {
     size_t len; /* bytes; each becomes one UTF-16 unit */
     uint8_t bytes[EMU_STRING_MAX + 1];
@@ -110,6 +112,8 @@ struct emu_device {
     bool gone;
     enum emu_level level;
     bool high_speed, interrupt_endpoint;
+    unsigned packet_size; /* of the bulk endpoints */
+    unsigned class_len;   /* of the class descriptor */
     unsigned vid, pid;
     uint32_t max_message;
     struct emu_string serial, product;
