@@ -52,6 +52,7 @@ static void fill_capabilities(struct ccid_slot *slot)
     reader->DataRate.Default = desc->data_rate_bps;
     reader->DataRate.Max = greater(desc->data_rate_bps, desc->maximum_data_rate_bps);
     reader->MaxIFSD = desc->ifsd;
+    reader->PowerMgmtSupport = 1; /* IccPowerOff is there on every reader */
 }
 
 /* Room for the longest message each way, whole packets for what is received. */

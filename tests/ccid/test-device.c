@@ -56,6 +56,7 @@ static void test_attributes_come_from_identity_and_descriptor(void **state)
     assert_int_equal(number(bench.slots[0], SCARD_ATTR_DEFAULT_CLK), 4000);
     assert_int_equal(number(bench.slots[0], SCARD_ATTR_MAX_CLK), 20000);
     assert_int_equal(number(bench.slots[0], SCARD_ATTR_MAX_IFSD), 254);
+    assert_int_equal(number(bench.slots[0], SCARD_ATTR_POWER_MGMT_SUPPORT), 1);
     assert_int_equal(smc_io_identity(bench.slots[0])->slot_count, 1);
     assert_int_equal(smc_io_identity(bench.slots[0])->busy_slot_count, 1);
     bench_end(&bench);
