@@ -274,21 +274,18 @@ static bool says_busy(const struct ccid_command *command)
 static NTSTATUS insist(struct ccid_slot *slot, struct ccid_command *command)
 {
     const struct ccid_usb_port *port = &slot->device->port;
-    uint32_t delay_ms = BUSY_FIRST_MS;
+    uint32_t waited_ms = 0, delay_ms = BUSY_FIRST_MS;
     NTSTATUS status = ccid_cmd_once(slot, command);
 
-    for (uint32_t waited_ms = 0;
-         says_busy(command) &&
-                 waited_ms<BUSY_TOTAL_MS; waited_ms += delay_ms, delay_ms = delay_ms * 2>
-                     BUSY_LONGEST_MS
-             ? BUSY_LONGEST_MS
-             : delay_ms * 2) {
+    while (says_busy(command) && waited_ms < BUSY_TOTAL_MS) {
         if (port->ops->sleep_ms(port->usb, delay_ms) != CCID_USB_OK) {
             command->answered = false;
             slot->device->out_of_step = true;
             return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
                                                      : STATUS_CANCELLED;
         }
+        waited_ms += delay_ms;
+        delay_ms = 2 * delay_ms < BUSY_LONGEST_MS ? 2 * delay_ms : BUSY_LONGEST_MS;
         status = ccid_cmd_once(slot, command);
     }
     return status;
