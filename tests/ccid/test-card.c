@@ -230,6 +230,57 @@ static void test_character_reader_has_power_and_atr_but_no_transmit(void **state
     bench_end(&bench);
 }
 
+/* A reader of the level, with a card at T=1, whatever it takes to select that. */
+static void ready_at_level(struct bench *bench, uint32_t features)
+{
+    if (features == BENCH_EXTENDED || features == BENCH_SHORT) {
+        bench_ready(bench, features);
+        return;
+    }
+    bench_begin(bench, features);
+    bench_add(bench, true);
+    script_command(&bench->usb, BENCH_ON_OUT, BENCH_ATR_IN);
+    assert_int_equal(bench_power(bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    script_command(&bench->usb, "61 07000000 00 SS 010000 11 10 00 4D 00 20 00",
+                   "82 07000000 00 SS 00 00 01 11 10 00 4D 00 20 00");
+    assert_int_equal(bench_set_protocol(bench, SCARD_PROTOCOL_Tx), STATUS_SUCCESS);
+}
+
+/* The script is empty: any message to the reader would fail the test. */
+static void test_malformed_apdu_is_invalid_at_every_level_before_any_io(void **state)
+{
+    static const uint32_t levels[] = {BENCH_CHARACTER, BENCH_TPDU, BENCH_SHORT,
+                                      BENCH_EXTENDED};
+    static const char *const malformed[] = {"00",
+                                            "00 A4 00",
+                                            "00 A4 00 00 08 00",
+                                            "00 A4 00 00 02 3F 00 00 00",
+                                            "00 A4 00 00 00 00",
+                                            "00 A4 00 00 00 00 00 01"};
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        ready_at_level(&bench, levels[i]);
+        for (size_t k = 0; k < sizeof(malformed) / sizeof(malformed[0]); k++)
+            assert_int_equal(bench_transmit(&bench, malformed[k]),
+                             STATUS_INVALID_PARAMETER);
+        bench_end(&bench);
+    }
+}
+
+static void test_pseudo_apdu_goes_to_the_reader_in_any_form(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_command(&bench.usb, "6F 06000000 00 SS 000000 FF CA 00 00 08 00",
+                   BENCH_9000_IN);
+    assert_int_equal(bench_transmit(&bench, "FF CA 00 00 08 00"), STATUS_SUCCESS);
+    bench_end(&bench);
+}
+
 static void test_vendor_calls_are_answered_without_the_reader(void **state)
 {
     struct bench bench;
@@ -261,6 +312,8 @@ int main(void)
         cmocka_unit_test(test_card_failures_of_a_command_have_their_own_status),
         cmocka_unit_test(test_card_that_leaves_with_its_answer_is_absent_afterwards),
         cmocka_unit_test(test_character_reader_has_power_and_atr_but_no_transmit),
+        cmocka_unit_test(test_malformed_apdu_is_invalid_at_every_level_before_any_io),
+        cmocka_unit_test(test_pseudo_apdu_goes_to_the_reader_in_any_form),
         cmocka_unit_test(test_vendor_calls_are_answered_without_the_reader),
     };
 
