@@ -256,5 +256,7 @@ void scfs_log(int priority, const char *format, ...)
 /* A line of a driver; remembered as the reader's last error when it is one. */
 void scfs_log_driver(struct scfs *fs, PDEVICE_OBJECT device, NTSTATUS status,
                      const char *text);
+/* Says how many lines of the reader's driver were left out. It is gone already. */
+void scfs_log_left_out(struct scfs_reader *reader);
 
 #endif

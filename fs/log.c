@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * log.c - one line per event: on stderr in the foreground, to syslog in the background. A
- * driver's lines are limited per reader, and what was left out is said. The last one that
- * tells of a failure is the reader's `last_error`.
+ * driver's lines are limited per reader; how many were left out is said before the next
+ * one, and at the latest when the reader goes. The last one that tells of a failure is
+ * the reader's `last_error`.
  */
 #include "fs/internal.h"
 
@@ -43,11 +44,15 @@ void scfs_log(int priority, const char *format, ...)
 /* Whether a line may be written now, and how many have been left out before it. */
 static bool admit(struct scfs_reader *reader, unsigned *suppressed)
 {
-    uint64_t now = scfs_clock_ms();
+    uint64_t now = reader->fs->timer.now_ms();
     bool yes;
 
     *suppressed = 0;
     pthread_mutex_lock(&reader->lock);
+    if (reader->gone) { /* scfs_log_left_out has been: nothing may be left out any more */
+        pthread_mutex_unlock(&reader->lock);
+        return true;
+    }
     if (reader->log.lines == 0 || now - reader->log.since_ms >= 1000) {
         *suppressed = reader->log.suppressed;
         reader->log.since_ms = now;
@@ -61,6 +66,23 @@ static bool admit(struct scfs_reader *reader, unsigned *suppressed)
         reader->log.suppressed++;
     pthread_mutex_unlock(&reader->lock);
     return yes;
+}
+
+static void say_left_out(const struct scfs_reader *reader, unsigned lines)
+{
+    if (lines > 0)
+        scfs_log(LOG_WARNING, "reader%u: %u more lines", reader->number, lines);
+}
+
+void scfs_log_left_out(struct scfs_reader *reader)
+{
+    unsigned lines;
+
+    pthread_mutex_lock(&reader->lock);
+    lines = reader->log.suppressed;
+    reader->log.suppressed = 0;
+    pthread_mutex_unlock(&reader->lock);
+    say_left_out(reader, lines);
 }
 
 static void remember(struct scfs_reader *reader, NTSTATUS status, const char *text)
@@ -99,8 +121,7 @@ void scfs_log_driver(struct scfs *fs, PDEVICE_OBJECT device, NTSTATUS status,
     if (!NT_SUCCESS(status))
         remember(reader, status, clean);
     if (admit(reader, &suppressed)) {
-        if (suppressed > 0)
-            scfs_log(LOG_WARNING, "reader%u: %u more lines", reader->number, suppressed);
+        say_left_out(reader, suppressed);
         scfs_log(priority, "reader%u: %s%s%s", reader->number, name, between, clean);
     }
     scfs_reader_put(reader);

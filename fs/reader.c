@@ -220,10 +220,11 @@ void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise)
 
     if (reader == NULL)
         return;
-    scfs_log(LOG_INFO, "reader%u: removed", reader->number);
     pthread_mutex_lock(&reader->lock);
     reader->gone = true;
     pthread_mutex_unlock(&reader->lock);
+    scfs_log_left_out(reader);
+    scfs_log(LOG_INFO, "reader%u: removed", reader->number);
 
     scfs_wait_wake(&reader->lock, &reader->waits, ENODEV);
     scfs_poll_wake(&reader->lock, &reader->pollers);
