@@ -233,7 +233,7 @@ static NTSTATUS resynchronise(T1_DATA *t1)
     t1->Resynch++;
     t1->Resend = 0;
     if (t1->State != T1_RESYNCH_REQUEST)
-        t1->Restart = (BOOLEAN)(!t1->Executable && t1->BytesReceived == 0);
+        t1->Restart = (BOOLEAN)!t1->Executable;
     t1->State = T1_RESYNCH_REQUEST;
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
@@ -242,8 +242,6 @@ static NTSTATUS resynchronise(T1_DATA *t1)
 static NTSTATUS take_error(T1_DATA *t1, UCHAR error)
 {
     t1->LastError = error;
-    if (t1->Aborted)
-        return end_failed(t1, STATUS_DEVICE_PROTOCOL_ERROR);
     if (t1->Resend >= T1_MAX_RETRIES) {
         if (awaited(t1) != T1_IFS_REQUEST)
             return resynchronise(t1);
@@ -397,13 +395,13 @@ NTSTATUS smc_t1_take(const struct smc_t1_link *link, const UCHAR *block, size_t 
     t1->Wtx = 0;
     if (len)
         t1->Heard = TRUE;
+    if (t1->Aborted) /* our response is out, that is all */
+        return end_failed(t1, STATUS_DEVICE_PROTOCOL_ERROR);
     error = block_error(link, block, len);
     if (error)
         return take_error(t1, error);
     pcb = block[1];
     inf_len = block[2];
-    if (t1->Aborted && t1->State == T1_ABORT_RESPONSE)
-        return end_failed(t1, STATUS_DEVICE_PROTOCOL_ERROR);
     if (!(pcb & PCB_NOT_I))
         return pcb & 0x1f ? take_error(t1, T1_ERROR_OTHER)
                           : take_i_block(t1, pcb, inf, inf_len, reply, room);
