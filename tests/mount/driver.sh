@@ -16,7 +16,7 @@ target=$mnt # of refuses
 
 # start_card [MODE]: in the background
 start_card() {
-    python3 "$(dirname "$0")/vpicc_card.py" "$VPICC_LISTEN" "$@" 2>>"$log" &
+    python3 "$(dirname "$0")/vpicc_card.py" "$VPICC_LISTEN" "$@" >>"$log" 2>&1 &
     card=$!
 }
 
@@ -130,6 +130,8 @@ step 'a daemon that is told to end ends it' eventually 10 ended "$running"
 not wait "$running"
 is 'with ENODEV' 'c00002b6 ENODEV' "$(cat "$dir/running")"
 step 'and ends' stop_daemon
+kill -KILL "$card" # it still works on the APDU
+wait "$card" 2>/dev/null
 step 'and leaves no socket' absent "$dir/vpicc.sock"
 
 # --- cards that misbehave; -o power=lazy, so that each is asked for its ATR here
