@@ -19,7 +19,7 @@
 #define EXIT_USAGE 2
 
 static const char usage[] =
-    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N|=VID:PID]] [-o OPTION[,...]] "
+    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N]] [-o OPTION[,...]] "
     "MOUNTPOINT\n"
     "\n"
     "    -f              stay in the foreground, log to stderr\n"
@@ -67,7 +67,7 @@ static bool parse_debug(struct scfs_options *options, const char *level)
     return true;
 }
 
-/* "" , "=N" or "=VID:PID" */
+/* "" , "=N" or "=VID:PID", which the driver may refuse */
 static bool parse_virtual(struct scfs_options *options, const char *value)
 {
     unsigned long count = 1;
@@ -75,10 +75,11 @@ static bool parse_virtual(struct scfs_options *options, const char *value)
 
     if (value[0] == '=' && strlen(value) == 10 && value[5] == ':')
         shape = value + 1;
-    else if (value[0] == '=' ? !parse_number(value + 1, 10, SCFS_SHAPES_MAX, &count)
-                             : value[0] != '\0')
-        return complain("--virtual wants a number of readers up to 64, or VID:PID",
-                        value);
+    else if (value[0] == '='
+                 ? !parse_number(value + 1, 10, SCFS_SHAPES_MAX, &count) || count == 0
+                 : value[0] != '\0')
+        return complain("--virtual wants a number of readers, 1 to 64",
+                        value[0] == '=' ? value + 1 : value);
     options->with_virtual = true;
     if (options->shape_count + count > SCFS_SHAPES_MAX)
         return complain("--virtual", "more than 64 readers");

@@ -51,6 +51,42 @@ is 'and atr without data' 'No data available' "$(message cat "$r/atr")"
 step 'SIGTERM ends it with status 0' stop_daemon
 step 'one mount, not two' not is_mounted
 
+# --- strict_atr
+wrong=3b88800154455354424544015e # the check character is 5d
+
+# exchange ATR: the card of reader0
+exchange() {
+    virtual 'remove reader0' && virtual "insert reader0 $1"
+}
+step 'it mounts' start_daemon --virtual
+step 'a card with a wrong check character comes' exchange "$wrong"
+is 'it is used' "$wrong" "$(cat "$r/atr")"
+is 'its state' negotiable "$(cat "$r/state")"
+step 'and the log tells of it' grep -q 'reader0: ATR: wrong check character' "$log"
+step 'SIGTERM ends it with status 0' stop_daemon
+step 'it mounts with strict_atr' start_daemon --virtual -o strict_atr
+step 'the same card comes' exchange "$wrong"
+is 'it is refused' 'Wrong medium type' "$(message cat "$r/atr")"
+is 'its state' swallowed "$(cat "$r/state")"
+step 'the card without the fault comes' exchange "${wrong%5e}5d"
+is 'it is used' "${wrong%5e}5d" "$(cat "$r/atr")"
+step 'SIGTERM ends it with status 0' stop_daemon
+
+# --- unmounted while somebody waits
+step 'it mounts' start_daemon --virtual
+step 'the reader is there' eventually 5 test -d "$r"
+exec 3<"$r/events/absent"
+cat <&3 >"$dir/gone" 2>&1 &
+waiter=$!
+step 'a waiter waits' eventually 5 waits "$waiter" "$r/events/absent"
+umount -l "$mnt" 2>/dev/null || fusermount3 -uz "$mnt"
+step 'the mount is gone' not is_mounted
+: >"$log"
+step 'SIGTERM ends it with status 0' stop_daemon
+step 'the waiter is gone' not wait "$waiter"
+exec 3<&-
+step 'nothing is complained of' not grep -qi 'unmount' "$log"
+
 # --- in the background
 step 'without -f it returns once it is mounted' "$SCARDFS" --virtual "$mnt"
 step 'the mount is live' test -e "$mnt/version"
@@ -61,7 +97,10 @@ step 'an unmount ends it' eventually 5 not is_mounted
 step 'no mount point' refuses 2 . -f
 step 'an unknown option' refuses 2 nonsense -f -o nonsense "$mnt"
 step 'a bad power policy' refuses 2 power -f -o power=sideways "$mnt"
-step 'a bad number of readers' refuses 2 virtual -f --virtual=many "$mnt"
+step 'a bad number of readers' refuses 2 '1 to 64: many' -f --virtual=many "$mnt"
+step 'no readers' refuses 2 '1 to 64: 0' -f --virtual=0 "$mnt"
+step 'too many readers' refuses 2 '1 to 64: 65' -f --virtual=65 "$mnt"
+step 'the shape of a real reader' refuses 1 NOT_SUPPORTED -f --virtual=08e6:3437 "$mnt"
 step 'a mount point that is not there' refuses 1 "$dir/none" -f --virtual "$dir/none"
 : >"$dir/file"
 step 'a mount point that is a file' refuses 1 "$dir/file" -f --virtual "$dir/file"
