@@ -237,9 +237,27 @@ bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
     return false;
 }
 
+/*
+ * After a lazy unmount with files still open nothing is mounted any more, but the kernel
+ * keeps the connection. libfuse would try to unmount and complain; it does not when it
+ * sees the connection broken, so it gets one that is: a pipe without a reader.
+ */
+static void break_connection(struct fuse_session *session)
+{
+    int ends[2];
+
+    if (fuse_session_fd(session) < 0 || pipe2(ends, O_CLOEXEC) != 0)
+        return;
+    close(ends[0]);
+    dup2(ends[1], fuse_session_fd(session));
+    close(ends[1]);
+}
+
 void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
 {
     if (fs->session != NULL) {
+        if (mount->path != NULL && !mounted(mount->path))
+            break_connection(fs->session);
         fuse_session_unmount(fs->session);
         fuse_session_destroy(fs->session);
         fs->session = NULL;
