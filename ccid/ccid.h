@@ -30,14 +30,15 @@ void ccid_set_strict_atr(bool strict);
 NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
 
 /*
- * Plugs a virtual reader with the built-in card in it. shape is NULL (a short and
- * extended APDU reader) or "VID:PID" of a reader in the corpus.
+ * Plugs a virtual reader with a card in it. shape is NULL (short and extended APDUs),
+ * "tpdu" (TPDU level, a T=0 card), "tpdu-t1" (the same with a T=1 card) or "mechanical"
+ * (swallows, ejects and confiscates); STATUS_NOT_SUPPORTED for anything else.
  */
 NTSTATUS ccid_virtual_plug(const char *shape);
 
 /* What a line of the file `virtual` asks for, on the reader of that function device.
- * atr_len 0: the built-in card. 0, -EINVAL (ATR), -ENODEV (not a virtual reader) or
- * -EEXIST/-ENOENT. */
+ * atr_len 0: that of the reader's shape. 0, -EINVAL (ATR), -ENODEV (not a virtual reader)
+ * or -EEXIST/-ENOENT. */
 int ccid_virtual_insert(PDEVICE_OBJECT device, const uint8_t *atr, size_t atr_len);
 int ccid_virtual_remove(PDEVICE_OBJECT device);
 int ccid_virtual_unplug(PDEVICE_OBJECT device);

@@ -114,7 +114,10 @@ void virtual_tick_locked(struct ccid_virtual_reader *reader, uint64_t now_ms)
             continue;
         if (now_ms >= slot->finish_ms) {
             slot->running = false;
-            virtual_respond(reader, i);
+            if (slot->finish_error != 0)
+                virtual_end(reader, i, CCID_FAILED, slot->finish_error, 0, 0);
+            else
+                virtual_respond(reader, i);
         } else if (now_ms >= slot->extension_ms && reader->queue_count == 0) {
             slot->extension_ms = now_ms + CCID_VIRTUAL_EXTENSION_MS;
             virtual_put(reader, i, slot->busy_answer, slot->busy_seq, CCID_TIME_EXTENSION,

@@ -61,10 +61,11 @@ static void unlink_locked(struct plugged *plugged)
     pthread_cond_broadcast(&bus.changed);
 }
 
-static NTSTATUS report(PDRIVER_OBJECT driver, struct plugged *plugged)
+static NTSTATUS report(PDRIVER_OBJECT driver, const struct ccid_virtual_shape *shape,
+                       struct plugged *plugged)
 {
     uint8_t config[CCID_VIRTUAL_CONFIG_MAX];
-    size_t len = ccid_virtual_reader_config(&ccid_virtual_default_shape, config);
+    size_t len = ccid_virtual_reader_config(shape, config);
     struct smc_device_identity identity = {
         .vendor = "scardfs",
         .product = "Virtual Reader",
@@ -125,22 +126,23 @@ void ccid_virtual_stop(void)
     pthread_mutex_unlock(&bus.lock);
 }
 
-NTSTATUS ccid_virtual_plug(const char *shape)
+NTSTATUS ccid_virtual_plug(const char *name)
 {
+    const struct ccid_virtual_shape *shape = ccid_virtual_shape(name);
     struct plugged *plugged;
     PDRIVER_OBJECT driver;
     NTSTATUS status;
 
-    if (shape != NULL) {
+    if (shape == NULL) {
         SmcLog(NULL, STATUS_NOT_SUPPORTED,
-               "virtual reader: shapes of other readers are not available");
+               "virtual reader: no shape \"%s\"; there are tpdu, tpdu-t1 and mechanical",
+               name);
         return STATUS_NOT_SUPPORTED;
     }
     plugged = calloc(1, sizeof(*plugged));
     if (plugged == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    plugged->reader =
-        ccid_virtual_reader_new(ccid_clock_real(), &ccid_virtual_default_shape);
+    plugged->reader = ccid_virtual_reader_new(ccid_clock_real(), shape);
     if (plugged->reader == NULL) {
         free(plugged);
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -156,7 +158,7 @@ NTSTATUS ccid_virtual_plug(const char *shape)
         bus.list = plugged;
     }
     pthread_mutex_unlock(&bus.lock);
-    status = driver == NULL ? STATUS_NO_SUCH_DEVICE : report(driver, plugged);
+    status = driver == NULL ? STATUS_NO_SUCH_DEVICE : report(driver, shape, plugged);
 
     pthread_mutex_lock(&bus.lock);
     plugged->added = NT_SUCCESS(status);

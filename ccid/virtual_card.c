@@ -187,6 +187,10 @@ static struct answer proprietary(struct ccid_virtual_card *card, uint8_t instruc
     uint32_t len = parameters;
 
     switch (instruction) {
+    case 0x00:
+        card->mute =
+            parameters == 0x0100 && command->data_len == 1 && command->data[0] == 0x11;
+        break;
     case 0xe0:
         if (parameters == 0)
             return echo(command, response);
@@ -236,26 +240,67 @@ bool ccid_virtual_card_init(struct ccid_virtual_card *card, const uint8_t *atr,
 void ccid_virtual_card_reset(struct ccid_virtual_card *card)
 {
     card->pin_verified = false;
+    card->mute = false;
     card->apdu_count = 0;
+}
+
+/* Interface bytes of one group: TA, TB, TC by the bits of the indicator before them. */
+static void read_group(const uint8_t *bytes, unsigned group, uint8_t indicator,
+                       bool *seen_t1, struct ccid_virtual_offer *offer)
+{
+    bool t1 = group > 2 && (indicator & 0x0f) == 1 && !*seen_t1;
+
+    if ((indicator & 0x10) != 0) {
+        uint8_t ta = *bytes++;
+
+        if (group == 1)
+            offer->fidi = ta;
+        else if (group == 2) {
+            offer->specific = true;
+            offer->first = ta & 0x0f;
+        } else if (t1)
+            offer->ifsc = ta;
+    }
+    bytes += indicator >> 5 & 1;
+    if ((indicator & 0x40) != 0 && t1)
+        offer->crc = (*bytes & 1) != 0;
+    *seen_t1 = *seen_t1 || t1;
+}
+
+void ccid_virtual_card_offer(const struct ccid_virtual_card *card,
+                             struct ccid_virtual_offer *offer)
+{
+    uint8_t indicator = card->atr[1]; /* T0, then TDi: bits 5-8 say what follows */
+    bool seen_t1 = false;
+    size_t at = 2;
+
+    *offer = (struct ccid_virtual_offer){.fidi = 0x11, .ifsc = 32};
+    for (unsigned group = 1;; group++) {
+        size_t next = at + (size_t)((indicator >> 4 & 1) + (indicator >> 5 & 1) +
+                                    (indicator >> 6 & 1));
+
+        if (next > card->atr_len)
+            break;
+        read_group(card->atr + at, group, indicator, &seen_t1, offer);
+        if ((indicator & 0x80) == 0 || next >= card->atr_len)
+            break;
+        indicator = card->atr[next];
+        at = next + 1;
+        if ((indicator & 0x0f) < 2)
+            offer->protocols |= 1u << (indicator & 0x0f);
+        if (group == 1)
+            offer->first = indicator & 0x0f;
+    }
+    if (offer->protocols == 0)
+        offer->protocols = 1; /* without TD1 the card speaks T=0 */
 }
 
 uint32_t ccid_virtual_card_protocols(const struct ccid_virtual_card *card)
 {
-    uint8_t indicator = card->atr[1]; /* T0, then TDi: bits 5-8 say what follows */
-    size_t at = 2;
-    uint32_t protocols = 0;
+    struct ccid_virtual_offer offer;
 
-    /* ISO 7816-3:2006 §8.2.3. Without TD1 the card speaks T=0. */
-    while ((indicator & 0x80) != 0) {
-        at +=
-            (size_t)((indicator >> 4 & 1) + (indicator >> 5 & 1) + (indicator >> 6 & 1));
-        if (at >= card->atr_len)
-            break;
-        indicator = card->atr[at++];
-        if ((indicator & 0x0f) < 2)
-            protocols |= 1u << (indicator & 0x0f);
-    }
-    return protocols == 0 ? 1 : protocols;
+    ccid_virtual_card_offer(card, &offer);
+    return offer.protocols;
 }
 
 size_t ccid_virtual_card_apdu(struct ccid_virtual_card *card, const uint8_t *apdu,
@@ -265,6 +310,8 @@ size_t ccid_virtual_card_apdu(struct ccid_virtual_card *card, const uint8_t *apd
     struct answer answer;
 
     *delay_ms = 0;
+    if (card->mute)
+        return 0;
     card->apdu_count++;
     if (!parse(apdu, len, &command))
         answer = only(0x6700);
@@ -275,6 +322,8 @@ size_t ccid_virtual_card_apdu(struct ccid_virtual_card *card, const uint8_t *apd
             proprietary(card, apdu[1], get16(apdu + 2), &command, response, delay_ms);
     else
         answer = only(0x6e00);
+    if (card->mute)
+        return 0;
     response[answer.len] = (uint8_t)(answer.status_word >> 8);
     response[answer.len + 1] = (uint8_t)answer.status_word;
     return answer.len + 2;

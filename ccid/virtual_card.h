@@ -9,6 +9,7 @@
  *   00 CA P1 P2 Le           Le bytes 00 01 02 ...
  *   00 B0 P1 P2 Le           likewise
  *   00 20 00 80 Lc PIN       VERIFY 31 32 33 34 35 36; three tries: 63Cx, then 6983
+ *   80 00 01 00 01 11        the card is mute from now on, until its next reset
  *   80 E0 00 00 Lc data [Le] ECHO
  *   80 E2 P1 P2 [Le]         P1P2 bytes 00 01 02 ... (at most Le)
  *   80 E4 P1 P2              takes P1P2 ms
@@ -34,6 +35,7 @@ struct ccid_virtual_card {
     size_t atr_len;
     uint8_t pin_tries;    /* left; kept over resets, as in a real card's EEPROM */
     bool pin_verified;    /* lost at every reset */
+    bool mute;            /* until the next reset */
     uint32_t apdu_count;  /* since the last reset */
     uint32_t random_seed; /* of GET CHALLENGE */
 };
@@ -46,12 +48,31 @@ bool ccid_virtual_card_init(struct ccid_virtual_card *card, const uint8_t *atr,
 /* Power-up, cold or warm. */
 void ccid_virtual_card_reset(struct ccid_virtual_card *card);
 
-/* Which protocols the ATR offers: bit 0 T=0, bit 1 T=1, as in dwProtocols. */
+/* What the ATR offers (ISO 7816-3:2006 §8.3). */
+struct ccid_virtual_offer {
+    uint32_t protocols; /* bit 0 T=0, bit 1 T=1, as in dwProtocols */
+    uint8_t first;      /* what the card speaks without a PPS */
+    bool specific;      /* TA2: it listens to none */
+    uint8_t fidi;       /* TA1 */
+    uint8_t ifsc;
+    bool crc;
+};
+
+void ccid_virtual_card_offer(const struct ccid_virtual_card *card,
+                             struct ccid_virtual_offer *offer);
+
+/* The protocols alone. */
 uint32_t ccid_virtual_card_protocols(const struct ccid_virtual_card *card);
 
 /* Executes one APDU. response has room for CCID_VIRTUAL_RESPONSE_MAX bytes. Returns the
- * length of the response, at least 2; *delay_ms is the time the card needs for it. */
+ * length of the response, at least 2, or 0: the card is mute. *delay_ms is the time it
+ * needs. */
 size_t ccid_virtual_card_apdu(struct ccid_virtual_card *card, const uint8_t *apdu,
                               size_t len, uint8_t *response, uint32_t *delay_ms);
+
+/* The same, as those who speak a protocol for the card call it. answer has room for
+ * CCID_VIRTUAL_RESPONSE_MAX bytes. */
+typedef size_t ccid_virtual_apdu(void *context, const uint8_t *command, size_t len,
+                                 uint8_t *answer);
 
 #endif

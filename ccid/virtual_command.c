@@ -56,6 +56,8 @@ static void activate(struct virtual_slot *slot)
     slot->collecting = false;
     slot->response_len = slot->response_sent = 0;
     ccid_virtual_card_reset(&slot->card);
+    if (slot->contact != NULL)
+        ccid_virtual_contact_reset(slot->contact, &slot->card);
     default_parameters(slot);
 }
 
@@ -80,7 +82,7 @@ static void power_on(struct request *request)
 {
     struct virtual_slot *slot = request->slot;
 
-    if (!slot->present) {
+    if (!slot->present || slot->at_mouth) {
         failed(request, CCID_ERROR_MUTE);
         return;
     }
@@ -150,8 +152,26 @@ static void set_parameters(struct request *request)
     else {
         slot->protocol = protocol;
         memcpy(slot->parameters, request->data, len);
+        if (slot->contact != NULL)
+            virtual_tpdu_parameters(request->reader, slot);
         answer_parameters(request);
     }
+}
+
+void virtual_work(struct ccid_virtual_reader *reader, uint8_t slot_index,
+                  uint32_t delay_ms)
+{
+    struct virtual_slot *slot = &reader->slots[slot_index];
+    uint64_t now = reader->clock->now_ms(reader->clock);
+
+    if (delay_ms == 0) {
+        virtual_respond(reader, slot_index);
+        return;
+    }
+    slot->running = true;
+    slot->finish_ms = now + delay_ms;
+    slot->finish_error = 0;
+    slot->extension_ms = now + CCID_VIRTUAL_EXTENSION_MS;
 }
 
 static void run_card(struct request *request, const uint8_t *apdu, size_t len)
@@ -162,16 +182,10 @@ static void run_card(struct request *request, const uint8_t *apdu, size_t len)
     slot->response_sent = 0;
     slot->response_len =
         ccid_virtual_card_apdu(&slot->card, apdu, len, slot->response, &delay_ms);
-    if (delay_ms == 0) {
-        virtual_respond(request->reader, request->slot_index);
-    } else {
-        struct ccid_clock *clock = request->reader->clock;
-        uint64_t now = clock->now_ms(clock);
-
-        slot->running = true;
-        slot->finish_ms = now + delay_ms;
-        slot->extension_ms = now + CCID_VIRTUAL_EXTENSION_MS;
-    }
+    if (slot->response_len == 0)
+        virtual_mute(request->reader, request->slot_index, 1);
+    else
+        virtual_work(request->reader, request->slot_index, delay_ms);
 }
 
 /* The command direction of CCID 1.1 §6.1.4, wLevelParameter. */
@@ -244,10 +258,41 @@ static void xfr_block(struct request *request)
             run_card(request, request->data, request->data_len);
         break;
     case CCID_LEVEL_TPDU:
+        if (level_parameter != 0)
+            failed(request, AT_LEVEL);
+        else
+            virtual_tpdu_block(request->reader, request->slot_index, request->header[7],
+                               request->data, request->data_len);
+        break;
     case CCID_LEVEL_CHARACTER:
         failed(request, CCID_ERROR_NOT_SUPPORTED);
         break;
     }
+}
+
+/* CCID 1.1 §6.1.12: accept, eject and capture are bits 0 to 2 of dwMechanical. */
+static void mechanical(struct request *request)
+{
+    struct virtual_slot *slot = request->slot;
+    uint8_t function = request->header[7];
+
+    if (function < 1 || function > 3 ||
+        (request->reader->shape.mechanical >> (function - 1) & 1) == 0) {
+        failed(request, AT_BYTE_7);
+        return;
+    }
+    if (!slot->present) {
+        failed(request, CCID_ERROR_MUTE);
+        return;
+    }
+    if (function == 3) {
+        virtual_card_out_locked(request->reader, request->slot_index);
+    } else {
+        slot->at_mouth = function == 2;
+        if (slot->at_mouth)
+            deactivate(slot);
+    }
+    done(request, 0, 0);
 }
 
 static void unsupported(struct request *request)
@@ -268,6 +313,7 @@ static const struct command {
     {CCID_GET_PARAMETERS, CCID_PARAMETERS, false, get_parameters},
     {0x6D /* ResetParameters */, CCID_PARAMETERS, false, reset_parameters},
     {CCID_XFR_BLOCK, CCID_DATA_BLOCK, true, xfr_block},
+    {CCID_MECHANICAL, CCID_SLOT_STATUS, false, mechanical},
     {CCID_ESCAPE_OUT, CCID_ESCAPE_IN, true, unsupported},
 };
 
@@ -345,10 +391,11 @@ void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot_in
     struct virtual_slot *slot = &reader->slots[slot_index];
 
     slot->present = true;
+    slot->at_mouth = (reader->shape.mechanical & CCID_MECHANICAL_ACCEPTS) != 0;
     slot->changed = reader->in_use;
     deactivate(slot);
     default_parameters(slot);
-    if ((reader->shape.features & CCID_FEATURE_AUTO_ACTIVATION) != 0)
+    if ((reader->shape.features & CCID_FEATURE_AUTO_ACTIVATION) != 0 && !slot->at_mouth)
         activate(slot);
 }
 

@@ -6,18 +6,6 @@
 
 #define INTERRUPT_PACKET_SIZE 8
 
-const struct ccid_virtual_shape ccid_virtual_default_shape = {
-    .level = CCID_LEVEL_EXTENDED_APDU,
-    .slot_count = 1,
-    .interrupt = true,
-    .packet_size = 512,
-    .voltage_support = CCID_VOLTAGE_5V | CCID_VOLTAGE_3V | CCID_VOLTAGE_18V,
-    .features = CCID_FEATURE_AUTO_PARAMETERS | CCID_FEATURE_AUTO_VOLTAGE |
-                CCID_FEATURE_AUTO_CLOCK | CCID_FEATURE_AUTO_BAUD | CCID_FEATURE_AUTO_PPS |
-                CCID_FEATURE_AUTO_IFSD,
-    .max_message_length = 65554, /* an extended APDU at its longest, in one message */
-};
-
 static uint8_t *put16(uint8_t *p, uint32_t value)
 {
     *p++ = (uint8_t)value;
@@ -74,7 +62,7 @@ static uint8_t *class_descriptor(uint8_t *p, const struct ccid_virtual_shape *sh
     *p++ = 0;             /* bNumDataRatesSupported */
     p = put32(p, 254);    /* dwMaxIFSD */
     p = put32(p, 0);      /* dwSynchProtocols */
-    p = put32(p, 0);      /* dwMechanical */
+    p = put32(p, shape->mechanical);
     p = put32(p, shape->features | level_feature(shape->level));
     p = put32(p, shape->max_message_length);
     *p++ = 0xff; /* bClassGetResponse */

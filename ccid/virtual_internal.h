@@ -6,6 +6,7 @@
 
 #include "ccid/msg.h"
 #include "ccid/virtual_card.h"
+#include "ccid/virtual_contact.h"
 #include "ccid/virtual_reader.h"
 
 /* The longest APDU: header, 3 bytes Lc, 65535 of data, 2 bytes Le. */
@@ -29,9 +30,11 @@ struct virtual_message {
 
 struct virtual_slot {
     bool present;
+    bool at_mouth; /* of a reader with mechanics: not in position */
     bool active;
     bool changed; /* since the last notification */
     struct ccid_virtual_card card;
+    struct ccid_virtual_contact *contact; /* at TPDU level, else NULL */
 
     uint8_t protocol; /* of the parameters: 0 or 1 */
     uint8_t parameters[7];
@@ -44,6 +47,7 @@ struct virtual_slot {
     bool running;
     uint64_t finish_ms;
     uint64_t extension_ms;
+    uint8_t finish_error; /* bError with which it ends then; 0: it answers */
 
     /* The halves of an abort that have arrived (CCID 1.1 §5.3.1, §6.1.13). */
     bool abort_control, abort_message;
@@ -88,6 +92,9 @@ enum ccid_usb_result virtual_start(struct ccid_usb *usb, ccid_usb_notify *notify
                                    void *context);
 void virtual_stop(struct ccid_usb *usb);
 
+/* Tells the host of changes; the lock is let go on the way. */
+void virtual_notify_locked(struct ccid_virtual_reader *reader);
+
 /* ---- virtual_command.c, all with the lock held ----------------------------------- */
 
 /* One Bulk-OUT message, whole. */
@@ -97,6 +104,21 @@ void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *m
 void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot);
 void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot);
 void virtual_reset_locked(struct ccid_virtual_reader *reader);
+
+/* The slot's response comes after that time, with time extensions on the way. */
+void virtual_work(struct ccid_virtual_reader *reader, uint8_t slot_index,
+                  uint32_t delay_ms);
+
+/* ---- virtual_tpdu.c, all with the lock held --------------------------------------- */
+
+/* XfrBlock of an active slot. */
+void virtual_tpdu_block(struct ccid_virtual_reader *reader, uint8_t slot_index,
+                        uint8_t bwi, const uint8_t *data, size_t len);
+/* New parameters are in force. */
+void virtual_tpdu_parameters(struct ccid_virtual_reader *reader,
+                             struct virtual_slot *slot);
+/* The reader notices after the waiting time that the card says nothing. */
+void virtual_mute(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_t factor);
 
 /* ---- virtual_answer.c, all with the lock held ------------------------------------- */
 

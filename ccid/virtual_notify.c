@@ -29,7 +29,7 @@ static size_t slot_change_locked(struct ccid_virtual_reader *reader, uint8_t *me
     return any ? len : 0;
 }
 
-static void notify_locked(struct ccid_virtual_reader *reader)
+void virtual_notify_locked(struct ccid_virtual_reader *reader)
 {
     uint8_t message[1 + (CCID_VIRTUAL_SLOTS_MAX + 3) / 4];
     size_t len;
@@ -62,7 +62,7 @@ enum ccid_usb_result virtual_start(struct ccid_usb *usb, ccid_usb_notify *notify
     if (result == CCID_USB_OK && reader->shape.interrupt) {
         reader->notify = notify;
         reader->notify_context = context;
-        notify_locked(reader);
+        virtual_notify_locked(reader);
     }
     pthread_mutex_unlock(&reader->lock);
     return result;
@@ -85,6 +85,10 @@ int ccid_virtual_reader_insert(struct ccid_virtual_reader *reader, unsigned slot
     struct ccid_virtual_card card;
     int result = 0;
 
+    if (atr_len == 0) {
+        atr = reader->shape.atr;
+        atr_len = reader->shape.atr_len;
+    }
     if (slot >= reader->shape.slot_count || !ccid_virtual_card_init(&card, atr, atr_len))
         return -EINVAL;
     pthread_mutex_lock(&reader->lock);
@@ -93,7 +97,7 @@ int ccid_virtual_reader_insert(struct ccid_virtual_reader *reader, unsigned slot
     } else {
         reader->slots[slot].card = card;
         virtual_card_in_locked(reader, slot);
-        notify_locked(reader);
+        virtual_notify_locked(reader);
     }
     pthread_mutex_unlock(&reader->lock);
     return result;
@@ -111,7 +115,7 @@ int ccid_virtual_reader_remove(struct ccid_virtual_reader *reader, unsigned slot
     } else {
         virtual_card_out_locked(reader, slot);
         pthread_cond_broadcast(&reader->changed);
-        notify_locked(reader);
+        virtual_notify_locked(reader);
     }
     pthread_mutex_unlock(&reader->lock);
     return result;

@@ -19,7 +19,7 @@
  * Locks: reader->lock is a leaf; notify is called without it. One thread at a time is in
  * notify: who finds another one there leaves its change to it.
  *
- * Deliberately not done: TPDU and character level XfrBlock (answered as an unsupported
+ * Deliberately not done: XfrBlock at character level (answered as an unsupported
  * command), Secure, Escape, and a bus that loses or repeats something - that is what the
  * tests' wrapper of these ops is for.
  */
@@ -63,6 +63,7 @@ static enum ccid_usb_result out_locked(struct ccid_virtual_reader *reader,
     reader->in_use = true;
     virtual_tick_locked(reader, now_ms(reader));
     virtual_command_locked(reader, message, len);
+    virtual_notify_locked(reader); /* a card may have been captured */
     return CCID_USB_OK;
 }
 
@@ -318,6 +319,13 @@ struct ccid_virtual_reader *ccid_virtual_reader_new(
             ccid_virtual_reader_free(reader);
             return NULL;
         }
+        if (shape->level == CCID_LEVEL_TPDU) {
+            reader->slots[i].contact = calloc(1, sizeof(*reader->slots[i].contact));
+            if (reader->slots[i].contact == NULL) {
+                ccid_virtual_reader_free(reader);
+                return NULL;
+            }
+        }
     }
     return reader;
 
@@ -333,6 +341,7 @@ void ccid_virtual_reader_free(struct ccid_virtual_reader *reader)
     for (unsigned i = 0; i < reader->shape.slot_count; i++) {
         free(reader->slots[i].command);
         free(reader->slots[i].response);
+        free(reader->slots[i].contact);
     }
     pthread_cond_destroy(&reader->changed);
     pthread_mutex_destroy(&reader->lock);

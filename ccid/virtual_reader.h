@@ -25,11 +25,17 @@ struct ccid_virtual_shape {
     uint16_t packet_size; /* of the bulk endpoints */
     uint8_t voltage_support;
     uint32_t features; /* dwFeatures without the level */
+    uint32_t mechanical;
     uint32_t max_message_length;
+    const uint8_t *atr; /* of the card that it gets unless told */
+    size_t atr_len;     /* 0: the built-in one */
 };
 
 /* One slot, short and extended APDUs, everything automatic except activation. */
 extern const struct ccid_virtual_shape ccid_virtual_default_shape;
+
+/* The shape that a user calls so (virtual_shape.c): NULL is the default; or NULL. */
+const struct ccid_virtual_shape *ccid_virtual_shape(const char *name);
 
 struct ccid_virtual_reader;
 
@@ -46,8 +52,8 @@ size_t ccid_virtual_reader_config(const struct ccid_virtual_shape *shape,
                                   uint8_t out[CCID_VIRTUAL_CONFIG_MAX]);
 
 /* Puts a new card in, takes it out. From any thread that holds no lock: the change is
- * notified from here. atr_len 0: the built-in card. 0, -EINVAL (no such slot, ATR not 2
- * to 33 bytes), -EEXIST, -ENOENT. */
+ * notified from here. atr_len 0: the card of the shape. 0, -EINVAL (no such slot, ATR not
+ * 2 to 33 bytes), -EEXIST, -ENOENT. */
 int ccid_virtual_reader_insert(struct ccid_virtual_reader *reader, unsigned slot,
                                const uint8_t *atr, size_t atr_len);
 int ccid_virtual_reader_remove(struct ccid_virtual_reader *reader, unsigned slot);

@@ -35,7 +35,7 @@ void ccid_virtual_t1_reset(struct ccid_virtual_t1 *card)
     card->ifsd = 32;
     card->ns = card->nr = 0;
     card->blocks_sent = card->commands = 0;
-    card->answering = false;
+    card->answering = card->mute = false;
     card->command_len = card->answer_len = card->answer_pos = card->part_len = 0;
     card->last_len = 0;
 }
@@ -91,6 +91,7 @@ static size_t take_i(struct ccid_virtual_t1 *card, const uint8_t *in, size_t inf
     card->answer_len =
         card->execute(card->context, card->command, card->command_len, card->answer);
     card->command_len = card->answer_pos = 0;
+    card->mute = card->answer_len == 0;
     card->answering = true;
     return answer_part(card, in[0]);
 }
@@ -189,5 +190,5 @@ size_t ccid_virtual_t1_block(struct ccid_virtual_t1 *card, const uint8_t *in, si
     } else {
         take_s(card, in, in[2]);
     }
-    return card->last_len ? send_last(card, out) : 0;
+    return card->last_len && !card->mute ? send_last(card, out) : 0;
 }

@@ -4,13 +4,11 @@
 #ifndef CCID_VIRTUAL_T1_H
 #define CCID_VIRTUAL_T1_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "ccid/virtual_card.h"
 
 #define CCID_VIRTUAL_T1_BLOCK_MAX   259 /* prologue 3, INF 254, CRC 2 */
 #define CCID_VIRTUAL_T1_COMMAND_MAX 65544
-#define CCID_VIRTUAL_T1_ANSWER_MAX  65538
+#define CCID_VIRTUAL_T1_ANSWER_MAX  CCID_VIRTUAL_RESPONSE_MAX
 
 /* What the card does wrong, from its block number `at` (counted from 0 since the reset)
  * for `count` blocks. */
@@ -23,11 +21,6 @@ enum ccid_virtual_t1_fault {
     CCID_T1_FAULT_IFS_REFUSED, /* S(IFS request) answered by R, other error */
     CCID_T1_FAULT_ABORT,       /* S(ABORT request) in place of the block */
 };
-
-/* Executes a command; writes at most CCID_VIRTUAL_T1_ANSWER_MAX bytes, returns how many.
- */
-typedef size_t ccid_virtual_apdu(void *context, const uint8_t *command, size_t len,
-                                 uint8_t *answer);
 
 struct ccid_virtual_t1 {
     bool crc;
@@ -44,6 +37,7 @@ struct ccid_virtual_t1 {
     unsigned blocks_sent;
     unsigned commands; /* executed since the reset */
     bool answering;
+    bool mute; /* the command made it so */
     size_t command_len, answer_len, answer_pos, part_len;
     uint8_t last[CCID_VIRTUAL_T1_BLOCK_MAX]; /* without the fault */
     size_t last_len;

@@ -152,7 +152,7 @@ NTSTATUS bench_set_protocol(struct bench *bench, ULONG mask)
     return bench_ioctl(bench, IOCTL_SMARTCARD_SET_PROTOCOL, &mask, sizeof(mask), 4);
 }
 
-static size_t bytes_of(const char *hex, uint8_t *bytes, size_t size)
+size_t bench_bytes(const char *hex, uint8_t *bytes, size_t size)
 {
     size_t length = 0;
 
@@ -174,7 +174,7 @@ NTSTATUS bench_transmit_room(struct bench *bench, const char *hex, ULONG room)
 {
     static uint8_t in[70000];
     const SCARD_IO_REQUEST header = {bench->protocol, sizeof(header)};
-    size_t length = bytes_of(hex, in + sizeof(header), sizeof(in) - sizeof(header));
+    size_t length = bench_bytes(hex, in + sizeof(header), sizeof(in) - sizeof(header));
     NTSTATUS status;
 
     memcpy(in, &header, sizeof(header));
@@ -196,7 +196,7 @@ NTSTATUS bench_transmit(struct bench *bench, const char *hex)
 void bench_reply_is(const struct bench *bench, const char *hex)
 {
     uint8_t expected[512];
-    size_t length = bytes_of(hex, expected, sizeof(expected));
+    size_t length = bench_bytes(hex, expected, sizeof(expected));
 
     assert_int_equal(bench->reply_length, length);
     assert_memory_equal(bench->reply, expected, length);

@@ -57,6 +57,8 @@ NTSTATUS bench_set_protocol(struct bench *bench, ULONG mask);
 NTSTATUS bench_transmit(struct bench *bench, const char *hex);
 /* The same with room for so many bytes of answer. */
 NTSTATUS bench_transmit_room(struct bench *bench, const char *hex, ULONG room);
+/* Hexadecimal to bytes; returns how many. */
+size_t bench_bytes(const char *hex, uint8_t *bytes, size_t size);
 void bench_reply_is(const struct bench *bench, const char *hex);
 
 /* The rest of an exchange in which SELECT of the master file succeeds. */

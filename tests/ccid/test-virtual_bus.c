@@ -135,10 +135,43 @@ static void test_bus_insert_and_remove_change_the_state(void **state)
     assert_int_equal(card_state(devices[0]), SCARD_SWALLOWED);
 }
 
-static void test_bus_shape_of_another_reader_is_not_supported(void **state)
+static void test_bus_shape_brings_its_own_card(void **state)
+{
+    static const struct {
+        const char *shape;
+        uint32_t state;
+        uint8_t atr_at_3; /* tells the cards apart */
+    } rows[] = {
+        {"tpdu", SCARD_SWALLOWED, 0x40},
+        {"tpdu-t1", SCARD_SWALLOWED, 0x81},
+        {"mechanical", SCARD_PRESENT, 0x01},
+        {NULL, SCARD_SWALLOWED, 0x01},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t buffer[33] = {SCARD_COLD_RESET};
+
+        assert_int_equal(ccid_virtual_plug(rows[i].shape), STATUS_SUCCESS);
+        assert_int_equal(card_state(devices[i]), rows[i].state);
+        for (int again = 0; again < 2; again++) {
+            memset(buffer, 0, sizeof(buffer));
+            buffer[0] = SCARD_COLD_RESET;
+            assert_int_equal(smc_irp_ioctl(devices[i], &file, IOCTL_SMARTCARD_POWER,
+                                           buffer, 4, sizeof(buffer), NULL),
+                             STATUS_SUCCESS);
+            assert_int_equal(buffer[3], rows[i].atr_at_3);
+            assert_int_equal(ccid_virtual_remove(devices[i]), 0);
+            assert_int_equal(ccid_virtual_insert(devices[i], NULL, 0), 0);
+        }
+    }
+}
+
+static void test_bus_shape_that_nobody_knows_is_not_supported(void **state)
 {
     (void)state;
     assert_int_equal(ccid_virtual_plug("076b:3031"), STATUS_NOT_SUPPORTED);
+    assert_int_equal(ccid_virtual_plug("cube"), STATUS_NOT_SUPPORTED);
     assert_int_equal(arrivals, 0);
 }
 
@@ -221,7 +254,8 @@ int main(void)
         BUS(test_bus_plug_makes_a_reader_with_its_card_in),
         BUS(test_bus_numbers_are_used_again),
         BUS(test_bus_insert_and_remove_change_the_state),
-        BUS(test_bus_shape_of_another_reader_is_not_supported),
+        BUS(test_bus_shape_brings_its_own_card),
+        BUS(test_bus_shape_that_nobody_knows_is_not_supported),
         BUS(test_bus_reader_that_is_refused_leaves_nothing),
         BUS(test_bus_plug_after_the_end_is_refused),
         BUS(test_bus_unplug_ends_a_running_request),

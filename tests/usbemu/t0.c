@@ -44,6 +44,8 @@ size_t emu_t0_tpdu(struct emu_t0 *t0, struct ccid_virtual_card *card, const uint
     size_t expected, n;
 
     *delay_ms = 0;
+    if (card->mute)
+        return 0;
     if (tpdu_len < 5 || tpdu_len > sizeof apdu ||
         (tpdu_len > 5 && tpdu_len != 5u + tpdu[4])) {
         reply[0] = 0x67;
@@ -56,6 +58,8 @@ size_t emu_t0_tpdu(struct emu_t0 *t0, struct ccid_virtual_card *card, const uint
     emu_t0_reset(t0);
     memcpy(apdu, tpdu, tpdu_len);
     n = ccid_virtual_card_apdu(card, apdu, tpdu_len, reply, delay_ms);
+    if (n == 0)
+        return 0;
     expected = tpdu[4] ? tpdu[4] : 256;
     if (n == 2 || (tpdu_len == 5 && n == expected + 2))
         return n;

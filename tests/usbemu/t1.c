@@ -108,6 +108,8 @@ static size_t i_block(struct emu_t1 *t1, struct ccid_virtual_card *card, const u
         ccid_virtual_card_apdu(card, t1->command, t1->command_len, t1->answer, delay_ms);
     t1->answer_pos = 0;
     t1->command_len = 0;
+    if (t1->answer_len == 0)
+        return 0;
     return send_part(t1, b[0], reply);
 }
 
@@ -123,6 +125,8 @@ size_t emu_t1_block(struct emu_t1 *t1, struct ccid_virtual_card *card,
                     uint32_t *delay_ms)
 {
     *delay_ms = 0;
+    if (card->mute)
+        return 0;
     if (block_len < 4 || block_len != 4u + block[2] || block[2] > INF_MAX ||
         lrc(block, block_len) != 0)
         return make(reply, 0, PCB_R | (unsigned)t1->expected << 4 | R_EDC_ERROR, NULL, 0);

@@ -24,7 +24,7 @@ struct emu_t0 {
 };
 
 /* One command TPDU; reply has CCID_VIRTUAL_RESPONSE_MAX bytes. Returns the reply's
- * length. */
+ * length, 0 of a mute card. */
 size_t emu_t0_tpdu(struct emu_t0 *t0, struct ccid_virtual_card *card, const uint8_t *tpdu,
                    size_t tpdu_len, uint8_t *reply, uint32_t *delay_ms);
 void emu_t0_reset(struct emu_t0 *t0);
@@ -41,7 +41,8 @@ struct emu_t1 {
 
 #define EMU_T1_BLOCK_MAX 258 /* NAD PCB LEN, 254 bytes, LRC */
 
-/* One block; reply has EMU_T1_BLOCK_MAX bytes. Returns the reply's length. */
+/* One block; reply has EMU_T1_BLOCK_MAX bytes. Returns the reply's length, 0 of a
+ * mute card. */
 size_t emu_t1_block(struct emu_t1 *t1, struct ccid_virtual_card *card,
                     const uint8_t *block, size_t block_len, uint8_t *reply,
                     uint32_t *delay_ms);

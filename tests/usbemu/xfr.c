@@ -46,7 +46,10 @@ static void xfr_tpdu(struct emu_device *device, struct emu_slot *slot,
         n = emu_t1_block(&slot->t1, &slot->card, c->data, c->len, reply, &delay_ms);
     else
         n = emu_t0_tpdu(&slot->t0, &slot->card, c->data, c->len, reply, &delay_ms);
-    put_block(device, slot, c, 0, reply, n, delay_ms);
+    if (n == 0)
+        emu_answer_failed(device, c, RDR_DATA_BLOCK, ICC_MUTE);
+    else
+        put_block(device, slot, c, 0, reply, n, delay_ms);
     free(reply);
 }
 
@@ -101,7 +104,10 @@ static void xfr_apdu(struct emu_device *device, struct emu_slot *slot,
     slot->reply_len = ccid_virtual_card_apdu(&slot->card, slot->command,
                                              slot->command_len, slot->reply, &delay_ms);
     slot->reply_pos = 0;
-    put_part(device, slot, c, delay_ms);
+    if (slot->reply_len == 0)
+        emu_answer_failed(device, c, RDR_DATA_BLOCK, ICC_MUTE);
+    else
+        put_part(device, slot, c, delay_ms);
 }
 
 void emu_xfr_block(struct emu_device *device, struct emu_slot *slot,

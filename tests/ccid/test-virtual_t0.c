@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test-virtual_t0.c - the card's side of T=0, with commands that only say their answer.
+ */
+#include "ccid/virtual_t0.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* P1P2 bytes of pattern and 9000; INS 44 is mute, INS 46 ends with a warning. */
+static size_t execute(void *context, const uint8_t *command, size_t len, uint8_t *answer)
+{
+    size_t bytes = (size_t)command[2] << 8 | command[3];
+
+    (void)len;
+    ++*(unsigned *)context;
+    if (command[1] == 0x44)
+        return 0;
+    for (size_t i = 0; i < bytes; i++)
+        answer[i] = (uint8_t)i;
+    answer[bytes] = command[1] == 0x46 ? 0x62 : 0x90;
+    answer[bytes + 1] = command[1] == 0x46 ? 0x82 : 0x00;
+    return bytes + 2;
+}
+
+static struct ccid_virtual_t0 card;
+static unsigned executed;
+static uint8_t out[CCID_VIRTUAL_T0_ANSWER_MAX];
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&card, 0, sizeof(card));
+    card.execute = execute;
+    card.context = &executed;
+    executed = 0;
+    ccid_virtual_t0_reset(&card);
+    return 0;
+}
+
+/* The answer is so many bytes of pattern from a number on, and a status word. */
+static void expect(const char *tpdu, size_t len, uint8_t from, size_t bytes,
+                   unsigned status_word)
+{
+    assert_int_equal(ccid_virtual_t0_tpdu(&card, (const uint8_t *)tpdu, len, out),
+                     bytes + 2);
+    for (size_t i = 0; i < bytes; i++)
+        assert_int_equal(out[i], (uint8_t)(from + i));
+    assert_int_equal(out[bytes] << 8 | out[bytes + 1], status_word);
+}
+
+static void test_t0_command_without_an_answer_gives_its_status_word(void **state)
+{
+    (void)state;
+    expect("\x80\x10\x00\x00\x00", 5, 0, 0, 0x9000);
+    expect("\x80\x10\x00\x00\x02\x11\x22", 7, 0, 0, 0x9000);
+    assert_int_equal(executed, 2);
+}
+
+static void test_t0_answer_of_the_expected_length_comes_at_once(void **state)
+{
+    (void)state;
+    expect("\x80\x10\x00\x04\x04", 5, 0, 4, 0x9000);
+    expect("\x80\x10\x01\x00\x00", 5, 0, 256, 0x9000);
+    expect("\x80\x46\x00\x04\x04", 5, 0, 4, 0x6282);
+}
+
+static void test_t0_wrong_length_is_answered_with_the_right_one(void **state)
+{
+    (void)state;
+    expect("\x80\x10\x00\x04\x05", 5, 0, 0, 0x6c04);
+    expect("\x80\x10\x00\x04\x00", 5, 0, 0, 0x6c04);
+    expect("\x80\x10\x01\x00\x10", 5, 0, 0, 0x6c00);
+    expect("\x80\x10\x00\x04\x04", 5, 0, 4, 0x9000);
+}
+
+static void test_t0_answer_to_a_command_with_data_waits_for_get_response(void **state)
+{
+    (void)state;
+    expect("\x80\x46\x00\x06\x01\xaa", 6, 0, 0, 0x6106);
+    expect("\x00\xc0\x00\x00\x07", 5, 0, 0, 0x6c06);
+    expect("\x00\xc0\x00\x00\x04", 5, 0, 4, 0x6102);
+    expect("\x00\xc0\x00\x00\x02", 5, 4, 2, 0x6282); /* the command's own status word */
+    expect("\x00\xc0\x00\x00\x02", 5, 0, 0, 0x6985);
+    assert_int_equal(executed, 1);
+}
+
+static void test_t0_long_answer_comes_in_parts_of_256_bytes(void **state)
+{
+    (void)state;
+    expect("\x80\x10\x02\x10\x01\xaa", 6, 0, 0, 0x6100);
+    expect("\x00\xc0\x00\x00\x00", 5, 0, 256, 0x6100);
+    expect("\x00\xc0\x00\x00\x00", 5, 0, 256, 0x6110);
+    expect("\x00\xc0\x00\x00\x10", 5, 0, 16, 0x9000);
+    /* the same where no data was sent: 6Cxx cannot say it */
+    expect("\x80\x10\x01\x01\x00", 5, 0, 0, 0x6100);
+    expect("\x00\xc0\x00\x00\x00", 5, 0, 256, 0x6101);
+}
+
+static void test_t0_what_waits_is_lost_with_the_next_command_and_with_a_reset(
+    void **state)
+{
+    (void)state;
+    expect("\x80\x10\x00\x06\x01\xaa", 6, 0, 0, 0x6106);
+    expect("\x80\x10\x00\x00\x00", 5, 0, 0, 0x9000);
+    expect("\x00\xc0\x00\x00\x06", 5, 0, 0, 0x6985);
+    expect("\x80\x10\x00\x06\x01\xaa", 6, 0, 0, 0x6106);
+    ccid_virtual_t0_reset(&card);
+    expect("\x00\xc0\x00\x00\x06", 5, 0, 0, 0x6985);
+}
+
+static void test_t0_data_that_is_not_p3_long_is_not_executed(void **state)
+{
+    (void)state;
+    expect("\x80\x10\x00\x00\x02\x11", 6, 0, 0, 0x6700);
+    expect("\x80\x10\x00\x00\x00\x11", 6, 0, 0, 0x6700);
+    assert_int_equal(executed, 0);
+}
+
+static void test_t0_mute_card_gives_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        ccid_virtual_t0_tpdu(&card, (const uint8_t *)"\x80\x44\x00\x04\x04", 5, out), 0);
+}
+
+#define T0(test) cmocka_unit_test_setup(test, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T0(test_t0_command_without_an_answer_gives_its_status_word),
+        T0(test_t0_answer_of_the_expected_length_comes_at_once),
+        T0(test_t0_wrong_length_is_answered_with_the_right_one),
+        T0(test_t0_answer_to_a_command_with_data_waits_for_get_response),
+        T0(test_t0_long_answer_comes_in_parts_of_256_bytes),
+        T0(test_t0_what_waits_is_lost_with_the_next_command_and_with_a_reset),
+        T0(test_t0_data_that_is_not_p3_long_is_not_executed),
+        T0(test_t0_mute_card_gives_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
