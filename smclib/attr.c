@@ -206,7 +206,7 @@ static NTSTATUS get_locked(const SMARTCARD_EXTENSION *ext, const struct attribut
     case BYTE_OF:
         byte = (UCHAR)attr->get(ext);
         return put(value, room, len, &byte, sizeof byte);
-    case ATR:
+    default: /* ATR */
         break;
     }
     if (ext->CardCapabilities.ATR.Length == 0 ||

@@ -100,10 +100,9 @@ VOID IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
 
     smc_devobj_lock();
     smc_devobj_detach_locked(DeviceObject);
-    while (*link != NULL && *link != DeviceObject)
+    while (*link != DeviceObject)
         link = &(*link)->NextDevice;
-    if (*link != NULL)
-        *link = DeviceObject->NextDevice;
+    *link = DeviceObject->NextDevice;
     RemoveEntryList(&device->all);
     smc_devobj_unlock();
     RtlFreeUnicodeString(&DeviceObject->InterfaceName);

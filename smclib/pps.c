@@ -61,16 +61,17 @@ static bool choose_optimal(PTS_DATA *pts, UCHAR fl, UCHAR dl,
     ULONG f = smc_clock_rates[fl].F;
     ULONG khz = clock_choose(reader, smc_clock_rates[fl].fs / 1000);
 
-    if (khz == 0 || f == 0)
+    if (khz == 0) /* always with a reserved F, whose highest clock is 0 */
         return false;
     for (; smc_bit_rates[dl].DNumerator > 1; dl = next_smaller(dl)) {
-        uint64_t rate = (uint64_t)khz * 1000 * smc_bit_rates[dl].DNumerator / f;
+        /* No F allows a clock with which this exceeds 32 bits. */
+        ULONG rate = (ULONG)((uint64_t)khz * 1000 * smc_bit_rates[dl].DNumerator / f);
 
-        if (rate <= UINT32_MAX && rate_supported(reader, (ULONG)rate)) {
+        if (rate_supported(reader, rate)) {
             pts->Fl = fl;
             pts->Dl = dl;
             pts->CLKFrequency = khz;
-            pts->DataRate = (ULONG)rate;
+            pts->DataRate = rate;
             return true;
         }
     }

@@ -45,7 +45,7 @@ NTSTATUS SmartcardDeviceControlSync(PSMARTCARD_EXTENSION SmartcardExtension,
     if (status == STATUS_PENDING || irp.Completed) {
         KeWaitForSingleObject(&done, Executive, KernelMode, FALSE, NULL);
         status = irp.IoStatus.Status;
-        if (NT_SUCCESS(status) && OutBuffer != NULL && irp.IoStatus.Information > 0)
+        if (NT_SUCCESS(status) && irp.IoStatus.Information > 0)
             memcpy(OutBuffer, buffer, irp.IoStatus.Information);
         if (NT_SUCCESS(status) && BytesReturned != NULL)
             *BytesReturned = (ULONG)irp.IoStatus.Information;

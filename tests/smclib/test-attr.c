@@ -205,6 +205,14 @@ static void test_attr_of_the_vendor_class_is_offered_to_the_driver(void **state)
     assert_int_equal(reader.major, IOCTL_SMARTCARD_SET_ATTRIBUTE);
 }
 
+static void test_attr_atr_of_a_driver_that_copied_too_much_is_not_given(void **state)
+{
+    (void)state;
+    cold_reset();
+    reader.ext.CardCapabilities.ATR.Length = SCARD_ATR_LENGTH + 1;
+    GET("03030900", 64, STATUS_INVALID_DEVICE_STATE, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +238,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_attr_of_the_vendor_class_is_offered_to_the_driver, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_attr_atr_of_a_driver_that_copied_too_much_is_not_given, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

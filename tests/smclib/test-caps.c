@@ -79,6 +79,9 @@ static void test_caps_of_a_raw_inverse_atr_decode_it_and_remember(void **state)
     assert_memory_equal(reader.ext.CardCapabilities.ATR.Buffer, "\x3F\x01\x41", 3);
     SmartcardInitializeCardCapabilities(&reader.ext);
     assert_false(reader.ext.OsData->RawInverse);
+    assert_status(update("03 F7"), STATUS_UNRECOGNIZED_MEDIA); /* 3F 10, truncated */
+    assert_true(reader.ext.CardCapabilities.InversConvention);
+    SmartcardInitializeCardCapabilities(&reader.ext);
     assert_status(update("3F 00"), STATUS_SUCCESS); /* decoded by the reader */
     assert_true(reader.ext.CardCapabilities.InversConvention);
     assert_false(reader.ext.OsData->RawInverse);
@@ -151,12 +154,13 @@ static void test_caps_of_an_unreadable_atr_are_unrecognized_media(void **state)
 }
 
 static ULONG seen_supported;
-static UCHAR give_fl = 1;
+static UCHAR give_fl = 1, give_dl = 1;
 
 static NTSTATUS agree(PSMARTCARD_EXTENSION ext)
 {
     seen_supported = ext->CardCapabilities.Protocol.Supported;
     ext->CardCapabilities.Fl = give_fl;
+    ext->CardCapabilities.Dl = give_dl;
     return STATUS_SUCCESS;
 }
 
@@ -186,12 +190,64 @@ static void test_caps_second_chance_decides_about_what_is_not_readable(void **st
     assert_status(update("3B 80 80 01 02"), STATUS_UNRECOGNIZED_MEDIA);
     give_fl = 200;
     assert_status(update("3B 80 80 01 02"), STATUS_UNRECOGNIZED_MEDIA);
+    give_fl = 1;
+    give_dl = 10; /* reserved */
+    assert_status(update("3B 80 80 01 02"), STATUS_UNRECOGNIZED_MEDIA);
+    give_dl = 200;
+    assert_status(update("3B 80 80 01 02"), STATUS_UNRECOGNIZED_MEDIA);
     reader.ext.ReaderFunction[RDF_ATR_PARSE] = take_as_t0;
     assert_status(update("3B 80 0E 8E"), STATUS_SUCCESS);
     assert_int_equal(reader.ext.CardCapabilities.Protocol.Supported, SCARD_PROTOCOL_T0);
     reader.ext.ReaderFunction[RDF_ATR_PARSE] = disagree;
     assert_status(update("3B 80 0E 8E"), STATUS_UNRECOGNIZED_MEDIA);
     assert_int_equal(reader.ext.CardCapabilities.Protocol.Supported, 0);
+}
+
+static void test_caps_parameters_of_the_driver_are_left_to_it(void **state)
+{
+    static const struct {
+        UCHAR fl, dl;
+        ULONG khz;
+        ULONG etu_ns;
+    } rows[] = {
+        {9, 1, 5000, 102400}, /* 512 */
+        {7, 1, 4000, 93000},  /* reserved: 372/1 */
+        {1, 0, 4000, 93000},
+        {1, 1, 0, 103911}, /* no clock: 3580 kHz */
+    };
+    PTS_DATA *pts = &reader.ext.CardCapabilities.PtsData;
+
+    (void)state;
+    fake_reader_set_state(&reader, SCARD_POWERED);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        pts->Type = PTS_TYPE_USER;
+        pts->Fl = rows[i].fl;
+        pts->Dl = rows[i].dl;
+        pts->CLKFrequency = rows[i].khz;
+        SmartcardInitializeCardCapabilities(&reader.ext);
+        assert_int_equal(pts->Type, PTS_TYPE_USER);
+        assert_status(update("3B 9C 13 11 81 64 72 65 61 6D 63 72 79 70 74 90 05 99"),
+                      STATUS_SUCCESS); /* a specific card */
+        smc_caps_select(&reader.ext, PTS_TYPE_OPTIMAL, SCARD_PROTOCOL_T1);
+        assert_int_equal(pts->Type, PTS_TYPE_USER);
+        assert_int_equal(pts->Fl, rows[i].fl);
+        assert_int_equal(pts->Dl, rows[i].dl);
+        assert_int_equal(reader.ext.OsData->EtuNs, rows[i].etu_ns);
+    }
+}
+
+static void test_caps_times_beyond_32_bits_are_the_longest_there_are(void **state)
+{
+    PTS_DATA *pts = &reader.ext.CardCapabilities.PtsData;
+
+    (void)state;
+    fake_reader_set_state(&reader, SCARD_POWERED);
+    pts->Type = PTS_TYPE_USER;
+    pts->Fl = 13; /* 2048 */
+    pts->Dl = 1;
+    pts->CLKFrequency = 1;
+    assert_status(update(ATR_T0), STATUS_SUCCESS); /* WI = 255 */
+    assert_int_equal(reader.ext.CardCapabilities.T0.WT, UINT32_MAX);
 }
 
 int main(void)
@@ -216,6 +272,10 @@ int main(void)
             test_caps_of_an_unreadable_atr_are_unrecognized_media, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_caps_second_chance_decides_about_what_is_not_readable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_caps_parameters_of_the_driver_are_left_to_it,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_caps_times_beyond_32_bits_are_the_longest_there_are, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

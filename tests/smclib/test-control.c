@@ -283,6 +283,15 @@ static void test_control_wrong_call_is_not_completed(void **state)
     reader.ext.OsData->DeviceObject = NULL;
     assert_status(SmartcardDeviceControl(&reader.ext, &request.irp),
                   STATUS_INVALID_PARAMETER);
+    reader.ext.OsData->DeviceObject = &reader.device;
+    POS_DEP_DATA os = reader.ext.OsData;
+    reader.ext.OsData = NULL;
+    assert_status(SmartcardDeviceControl(&reader.ext, &request.irp),
+                  STATUS_INVALID_PARAMETER);
+    reader.ext.OsData = os;
+    reader.ext.Version = SMCLIB_VERSION_REQUIRED - 1;
+    assert_status(SmartcardDeviceControl(&reader.ext, &request.irp),
+                  STATUS_INVALID_PARAMETER);
     assert_int_equal(request.completions, 0);
 }
 
@@ -296,6 +305,14 @@ static void test_control_lengths_without_memory_are_invalid(void **state)
     assert_status(SmartcardDeviceControl(&reader.ext, &request.irp),
                   STATUS_INVALID_PARAMETER);
     fake_assert_ended(&request, STATUS_INVALID_PARAMETER);
+    fake_prepare(&reader, &request, IOCTL_SMARTCARD_POWER, "01000000", 0);
+    request.irp.AssociatedIrp.SystemBuffer = NULL;
+    assert_status(SmartcardDeviceControl(&reader.ext, &request.irp),
+                  STATUS_INVALID_PARAMETER);
+    fake_prepare(&reader, &request, IOCTL_SMARTCARD_EJECT, "", 0);
+    request.irp.AssociatedIrp.SystemBuffer = NULL; /* and none is needed */
+    assert_status(SmartcardDeviceControl(&reader.ext, &request.irp),
+                  STATUS_NOT_SUPPORTED);
 }
 
 int main(void)

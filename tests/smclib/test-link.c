@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fake_reader.h"
+#include "smclib/internal.h"
 
 static bool ends_with(const UNICODE_STRING *name, const char *tail)
 {
@@ -61,12 +62,31 @@ static void test_link_numbers_run_out_at_256_and_come_back(void **state)
     }
 }
 
+static void test_link_of_another_name_is_no_such_device(void **state)
+{
+    static const char *const names[] = {
+        "\\DosDevices\\SCReader",   "\\DosDevices\\SCReader1234",
+        "\\DosDevices\\SCWriter0",  "\\DosDevices\\SCReader/",
+        "\\DosDevices\\SCReader0x", "\\DosDevices\\SCReader256",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        UNICODE_STRING name;
+
+        assert_true(smc_string_make(&name, names[i]));
+        assert_status(SmartcardDeleteLink(&name), STATUS_NO_SUCH_DEVICE);
+        RtlFreeUnicodeString(&name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_link_takes_the_lowest_free_number),
         cmocka_unit_test(test_link_without_an_argument_names_the_missing_one),
         cmocka_unit_test(test_link_numbers_run_out_at_256_and_come_back),
+        cmocka_unit_test(test_link_of_another_name_is_no_such_device),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

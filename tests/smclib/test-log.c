@@ -76,6 +76,37 @@ static void test_log_error_makes_the_insertion_printable(void **state)
     assert_null(last_device);
     SmartcardLogError(NULL, STATUS_UNSUCCESSFUL, NULL, 1);
     assert_string_equal(last_text, "(0x1)");
+    insertion.Buffer = NULL;
+    SmartcardLogError(NULL, STATUS_UNSUCCESSFUL, &insertion, 2);
+    assert_string_equal(last_text, "(0x2)");
+}
+
+static void test_log_error_of_a_device_names_it_and_cuts_the_insertion(void **state)
+{
+    static DRIVER_OBJECT driver;
+    PDEVICE_OBJECT first, second;
+    WCHAR wide[200];
+    UNICODE_STRING insertion = {sizeof wide, sizeof wide, wide};
+
+    (void)state;
+    for (size_t i = 0; i < 200; i++)
+        wide[i] = 'x';
+    assert_status(IoCreateDevice(&driver, 0, NULL, 0, 0, FALSE, &first), STATUS_SUCCESS);
+    assert_status(IoCreateDevice(&driver, 0, NULL, 0, 0, FALSE, &second), STATUS_SUCCESS);
+    SmartcardLogError(first, STATUS_UNSUCCESSFUL, &insertion, 3);
+    assert_ptr_equal(last_device, first);
+    assert_int_equal(strlen(last_text), 127 + strlen(" (0x3)"));
+    SmartcardLogError(&driver, STATUS_UNSUCCESSFUL, NULL, 4);
+    assert_null(last_device);
+    IoDeleteDevice(first);
+    IoDeleteDevice(second);
+}
+
+static void test_log_line_of_nothing_is_empty(void **state)
+{
+    (void)state;
+    SmcLog(NULL, STATUS_SUCCESS, "\n%s\n", "");
+    assert_string_equal(last_text, "");
 }
 
 static void test_log_debug_follows_the_level_but_errors_always_come(void **state)
@@ -106,6 +137,10 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_log_debug_follows_the_level_but_errors_always_come, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_log_error_of_a_device_names_it_and_cuts_the_insertion, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_line_of_nothing_is_empty, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,28 @@ static void test_pps_of_the_drivers_own_is_left_alone(void **state)
     assert_int_equal(pts.CLKFrequency, 1);
 }
 
+static void test_pps_optimal_takes_the_clock_that_the_card_can_stand(void **state)
+{
+    static ULONG falling[] = {8000, 4000, 2000};
+    SCARD_READER_CAPABILITIES caps = reader_caps();
+    PTS_DATA pts = {.Type = PTS_TYPE_OPTIMAL};
+
+    (void)state;
+    caps.CLKFrequency.Max = 8000; /* above the 5 MHz of FI = 9, the default is not */
+    smc_pps_choose(&pts, 9, 6, false, &caps);
+    assert_int_equal(pts.CLKFrequency, 3580);
+    assert_int_equal(pts.Fl << 4 | pts.Dl, 0x96);
+    caps.CLKFrequency.Default = 6000;
+    smc_pps_choose(&pts, 9, 6, false, &caps);
+    assert_int_equal(pts.Fl << 4 | pts.Dl, 0x11);
+    caps.CLKFrequenciesSupported.List = falling;
+    caps.CLKFrequenciesSupported.Entries = 3;
+    smc_pps_choose(&pts, 9, 6, false, &caps);
+    assert_int_equal(pts.CLKFrequency, 4000);
+    smc_pps_choose(&pts, 7, 6, false, &caps); /* FI = 7 is reserved */
+    assert_int_equal(pts.Fl << 4 | pts.Dl, 0x11);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +117,7 @@ int main(void)
         cmocka_unit_test(test_pps_optimal_lowers_d_until_the_rate_fits),
         cmocka_unit_test(test_pps_optimal_looks_for_the_rate_in_the_readers_list),
         cmocka_unit_test(test_pps_of_the_drivers_own_is_left_alone),
+        cmocka_unit_test(test_pps_optimal_takes_the_clock_that_the_card_can_stand),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

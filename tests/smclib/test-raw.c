@@ -94,6 +94,36 @@ static void test_raw_reply_longer_than_its_buffer_is_a_protocol_error(void **sta
     reader.ext.SmartcardReply.BufferLength = 0;
 }
 
+static void test_raw_without_a_good_header_is_invalid(void **state)
+{
+    static const char *const requests[] = {"00000100 080000", "00000100 07000000 00",
+                                           "00000100 0A000000 00"};
+
+    (void)state;
+    reader.ext.SmartcardReply.BufferLength = 0;
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        io_request(requests[i], 20);
+        assert_status(SmartcardRawRequest(&reader.ext), STATUS_INVALID_PARAMETER);
+        assert_status(SmartcardRawReply(&reader.ext), STATUS_INVALID_PARAMETER);
+    }
+    io_request("00000100 08000000 00", 20);
+    reader.ext.IoRequest.RequestBuffer = NULL;
+    assert_status(SmartcardRawRequest(&reader.ext), STATUS_INVALID_PARAMETER);
+}
+
+static void test_raw_reply_of_nothing_to_another_buffer_is_the_header(void **state)
+{
+    UCHAR elsewhere[8] = {0};
+
+    (void)state;
+    io_request("00000100 08000000 DEADBEEF", 8);
+    reader.ext.IoRequest.ReplyBuffer = elsewhere;
+    reader.ext.SmartcardReply.BufferLength = 0;
+    assert_status(SmartcardRawReply(&reader.ext), STATUS_SUCCESS);
+    assert_int_equal(information, 8);
+    assert_memory_equal(elsewhere, buffer, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +133,8 @@ int main(void)
         cmocka_unit_test(test_raw_reply_puts_the_header_of_the_request_in_front),
         cmocka_unit_test(test_raw_reply_larger_than_the_callers_room_is_too_small),
         cmocka_unit_test(test_raw_reply_longer_than_its_buffer_is_a_protocol_error),
+        cmocka_unit_test(test_raw_without_a_good_header_is_invalid),
+        cmocka_unit_test(test_raw_reply_of_nothing_to_another_buffer_is_the_header),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

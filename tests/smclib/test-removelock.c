@@ -99,6 +99,28 @@ static void test_remove_lock_entry_with_a_tag_that_is_left_is_named(void **state
     assert_non_null(strstr(leak, "0xabc"));
 }
 
+static void test_remove_lock_tags_are_found_in_any_order(void **state)
+{
+    static const struct smc_io_client client = {.log = take_line};
+
+    (void)state;
+    smc_io_register(&client);
+    SmartcardSetDebugLevel(DEBUG_DRIVER);
+    for (ULONG_PTR tag = 1; tag <= 3; tag++)
+        assert_status(SmartcardAcquireRemoveLockWithTag(&reader.ext, tag),
+                      STATUS_SUCCESS);
+    SmartcardReleaseRemoveLockWithTag(&reader.ext, 2);
+    SmartcardReleaseRemoveLockWithTag(&reader.ext, 1);
+    SmartcardReleaseRemoveLockWithTag(&reader.ext, 99); /* counts, under any name */
+    assert_status(SmartcardAcquireRemoveLock(&reader.ext), STATUS_SUCCESS);
+    SmartcardReleaseRemoveLockAndWait(&reader.ext);
+    SmartcardSetDebugLevel(0);
+    assert_string_equal(leak, "remove lock: waiting for 0");
+    SmartcardExit(&reader.ext);
+    smc_io_register(NULL);
+    assert_non_null(strstr(leak, "0x3"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +132,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_remove_lock_entry_with_a_tag_that_is_left_is_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_remove_lock_tags_are_found_in_any_order,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

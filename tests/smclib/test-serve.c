@@ -141,9 +141,10 @@ static void start_and_cancel_second(struct fake_reader *r)
 {
     r->in_callback = NULL;
     assert_int_equal(pthread_create(&waiting, NULL, send_second, NULL), 0);
-    while (!IoCancelIrp(&second.irp) &&
-           __atomic_load_n(&second.completions, __ATOMIC_SEQ_CST) == 0)
+    /* It waits when it has its cancel routine. */
+    while (__atomic_load_n(&second.irp.CancelRoutine, __ATOMIC_SEQ_CST) == NULL)
         sched_yield();
+    assert_true(IoCancelIrp(&second.irp));
     pthread_join(waiting, NULL);
     fake_assert_ended(&second, STATUS_CANCELLED);
 }
@@ -216,6 +217,42 @@ static void test_serve_last_error_is_that_of_the_last_callback(void **state)
                 "00000000");
 }
 
+static void test_serve_request_completed_and_answered_by_the_driver_ends_once(
+    void **state)
+{
+    (void)state;
+    ready();
+    reader.in_callback = complete_now;
+    assert_status(transmit_first(), STATUS_PENDING); /* though it returned success */
+    fake_assert_ended(&first, STATUS_IO_TIMEOUT);
+    fake_expect(&reader, IOCTL_SMARTCARD_TRANSMIT, "0100000008000000 00A40000", 10,
+                STATUS_SUCCESS, "0100000008000000 9000");
+}
+
+static NTSTATUS select_and_fail(PSMARTCARD_EXTENSION ext)
+{
+    KIRQL irql;
+
+    KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
+    ext->CardCapabilities.Protocol.Selected = SCARD_PROTOCOL_T0;
+    ext->ReaderCapabilities.CurrentState = SCARD_SPECIFIC;
+    KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
+    return STATUS_IO_TIMEOUT;
+}
+
+static void test_serve_protocol_that_the_driver_has_set_stays_though_it_failed(
+    void **state)
+{
+    (void)state;
+    fake_reader_insert(&reader);
+    fake_expect(&reader, IOCTL_SMARTCARD_POWER, "01000000", 33, STATUS_SUCCESS, ATR_T0);
+    reader.ext.ReaderFunction[RDF_SET_PROTOCOL] = select_and_fail;
+    fake_expect(&reader, IOCTL_SMARTCARD_SET_PROTOCOL, "01000000", 4, STATUS_IO_TIMEOUT,
+                "");
+    fake_expect(&reader, IOCTL_SMARTCARD_GET_ATTRIBUTE, "01020800", 4, STATUS_SUCCESS,
+                "01000000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +277,12 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(
             test_serve_last_error_is_that_of_the_last_callback, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_serve_request_completed_and_answered_by_the_driver_ends_once, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_serve_protocol_that_the_driver_has_set_stays_though_it_failed, setup,
+            teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,11 @@ static void test_sync_call_with_wrong_arguments_is_invalid(void **state)
                   STATUS_INVALID_PARAMETER);
     assert_status(SmartcardDeviceControlSync(&reader.ext, 0, NULL, 0, NULL, 1, NULL),
                   STATUS_INVALID_PARAMETER);
+    POS_DEP_DATA os = reader.ext.OsData;
+    reader.ext.OsData = NULL;
+    assert_status(SmartcardDeviceControlSync(&reader.ext, 0, NULL, 0, NULL, 0, NULL),
+                  STATUS_INVALID_PARAMETER);
+    reader.ext.OsData = os;
     reader.ext.Version = 0;
     assert_status(SmartcardDeviceControlSync(&reader.ext, IOCTL_SMARTCARD_GET_STATE, NULL,
                                              0, NULL, 0, NULL),
@@ -84,6 +89,27 @@ static void test_sync_call_waits_for_a_tracker(void **state)
                   STATUS_SUCCESS);
 }
 
+static NTSTATUS complete_later(PSMARTCARD_EXTENSION ext)
+{
+    ext->IoRequest.ReplyBuffer[0] = 0x5A;
+    SmartcardCompleteRequest(ext, STATUS_SUCCESS, 1);
+    return STATUS_PENDING;
+}
+
+static void test_sync_call_waits_for_a_request_that_pends(void **state)
+{
+    UCHAR value = 0;
+    ULONG returned = 0;
+
+    (void)state;
+    reader.ext.ReaderFunction[RDF_IOCTL_VENDOR] = complete_later;
+    assert_status(SmartcardDeviceControlSync(&reader.ext, SCARD_CTL_CODE(2048), NULL, 0,
+                                             &value, 1, &returned),
+                  STATUS_SUCCESS);
+    assert_int_equal(returned, 1);
+    assert_int_equal(value, 0x5A);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +121,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_sync_call_waits_for_a_tracker, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_sync_call_waits_for_a_request_that_pends,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,6 +93,54 @@ static void test_t1_request_with_a_wrong_header_is_invalid(void **state)
     assert_status(SmartcardT1Request(&reader.ext), STATUS_BUFFER_TOO_SMALL);
 }
 
+static void test_t1_ifs_is_kept_within_what_blocks_can_be(void **state)
+{
+    static const struct {
+        ULONG max_ifsd;
+        UCHAR ifsc;
+        const char *first;
+    } rows[] = {
+        {300, 32, "00 C1 01 FE 3E"},      {100, 32, "00 C1 01 64 A4"},
+        {31, 32, "00 00 04 00A40000 A0"}, /* every card may send 32: no request */
+        {32, 0, "00 00 04 00A40000 A0"},  {32, 255, "00 00 04 00A40000 A0"},
+        {32, 2, "00 20 02 00A4 86"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        reader.ext.ReaderCapabilities.MaxIFSD = rows[i].max_ifsd;
+        reader.ext.CardCapabilities.T1.IFSC = rows[i].ifsc;
+        smc_t1_reset_extension(&reader.ext);
+        command("02000000 08000000 00A40000", 10);
+        reader.ext.OsData->SuppressT1IfsRequest = FALSE;
+        expect_block(rows[i].first);
+    }
+}
+
+static void test_t1_request_without_room_for_a_block_has_no_resources(void **state)
+{
+    (void)state;
+    command("02000000 08000000 00A40000", 10);
+    reader.ext.SmartcardRequest.BufferLength = MIN_BUFFER_SIZE - 4;
+    assert_status(SmartcardT1Request(&reader.ext), STATUS_INSUFFICIENT_RESOURCES);
+    assert_int_equal(reader.ext.SmartcardRequest.BufferLength, MIN_BUFFER_SIZE - 4);
+    reader.ext.SmartcardRequest.BufferLength = MIN_BUFFER_SIZE + 1;
+    assert_status(SmartcardT1Request(&reader.ext), STATUS_INSUFFICIENT_RESOURCES);
+    reader.ext.SmartcardRequest.BufferLength = 0;
+}
+
+static void test_t1_reply_with_a_wrong_header_is_invalid(void **state)
+{
+    (void)state;
+    command("02000000 08000000 00A40000", 10);
+    expect_block("00 00 04 00A40000 A0");
+    reader.ext.IoRequest.ReplyBufferLength = 7;
+    assert_status(answer("00 00 02 9000 92"), STATUS_INVALID_PARAMETER);
+    reader.ext.IoRequest.ReplyBufferLength = 10;
+    buffer[4] = 7;
+    assert_status(answer("00 00 02 9000 92"), STATUS_INVALID_PARAMETER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +152,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_t1_reply_longer_than_its_buffer_is_invalid,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_t1_request_with_a_wrong_header_is_invalid,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_t1_ifs_is_kept_within_what_blocks_can_be,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_t1_request_without_room_for_a_block_has_no_resources, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_t1_reply_with_a_wrong_header_is_invalid,
                                         setup, teardown),
     };
 

@@ -252,6 +252,7 @@ static void take_and_complete(PSMARTCARD_EXTENSION ext)
     ext->OsData->NotificationIrp = NULL;
     irp->IoStatus.Status = STATUS_INVALID_DEVICE_STATE;
     IoCompleteRequest(irp, IO_NO_INCREMENT);
+    assert_status(track(&other, IOCTL_SMARTCARD_IS_PRESENT), STATUS_DEVICE_BUSY);
 }
 
 static void test_track_completed_by_the_driver_itself_is_left_alone(void **state)
