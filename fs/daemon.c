@@ -6,7 +6,8 @@
  * while the mount already answers, reports that it is ready, waits for a signal, and ends
  * things in order: readers go (parked, queued and running requests: ENODEV; cards powered
  * down), then the loop is left and the mount given up. All other threads have the signals
- * blocked.
+ * blocked. A driver that never ends what runs is waited for in vain: after
+ * options->stop_limit_ms the process ends without it.
  *
  * In the background, the first process waits for the report of its child, so that whoever
  * started it finds a live mount.
@@ -28,6 +29,7 @@
 #define THREADS_MAX      256 /* far above the readers that may be busy at once */
 #define IDLE_THREADS_MAX 16
 #define NUDGE_MS         20
+#define STOP_LIMIT_MS    10000 /* a card may need some seconds to be powered down */
 
 struct life {
     struct scfs fs;
@@ -35,8 +37,9 @@ struct life {
     struct smc_io_client client;
     int ready_pipe; /* to the first process; -1: none */
     bool driver_loaded;
-    struct scfs_drivers drivers; /* of -o driver= */
-    int status;                  /* of the process */
+    struct scfs_drivers drivers;   /* of -o driver= */
+    struct scfs_deadline patience; /* for the drivers, at the end */
+    int status;                    /* of the process */
     pthread_t server, supervisor;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -52,6 +55,7 @@ void scfs_options_init(struct scfs_options *options)
         .uid = geteuid(),
         .gid = group != NULL ? group->gr_gid : getegid(),
         .mode = 0660,
+        .stop_limit_ms = STOP_LIMIT_MS,
     };
 }
 
@@ -182,6 +186,19 @@ static bool go_to_background(struct life *life, int *status)
     return false;
 }
 
+/* The driver's threads may still use anything: nothing is freed, nobody is waited for. */
+static void lose_patience(struct scfs_deadline *deadline)
+{
+    struct life *life = CONTAINING_RECORD(deadline, struct life, patience);
+
+    scfs_registry_name_leaving(&life->fs);
+    scfs_log(LOG_ERR, "the end did not come within %u ms; not waiting any longer",
+             life->fs.options->stop_limit_ms);
+    scfs_mount_abandon(&life->mount);
+    report(life, 1);
+    _exit(1);
+}
+
 /* ---- threads --------------------------------------------------------------------- */
 
 static void nothing(int signal_number)
@@ -210,7 +227,10 @@ static void *supervise(void *argument)
     } else {
         life->status = 1;
     }
+    life->patience.expired = lose_patience;
+    scfs_timer_arm(&life->fs.timer, &life->patience, life->fs.options->stop_limit_ms);
     stop_driver(life);
+    scfs_timer_cancel(&life->fs.timer, &life->patience);
 
     /* The loop sleeps on a semaphore and looks around only when a signal interrupts it;
      * one that comes before it sleeps does nothing, hence again and again. */

@@ -218,6 +218,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
     *fs = (struct scfs){.options = options, .driver = driver};
     pthread_mutex_init(&fs->lock, NULL);
     InitializeListHead(&fs->readers);
+    InitializeListHead(&fs->leaving);
     InitializeListHead(&fs->handles);
     InitializeListHead(&fs->waits);
     InitializeListHead(&fs->pollers);

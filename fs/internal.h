@@ -42,6 +42,7 @@ struct scfs {
     readers; /* in the order of arrival; those that are gone and still open, too */
     uint64_t sequence;  /* of the last reader */
     uint32_t changes;   /* arrivals and removals */
+    LIST_ENTRY leaving; /* readers that the driver has not let go yet */
     bool stopping;      /* nobody arrives any more */
     LIST_ENTRY handles; /* open ones */
     LIST_ENTRY waits;   /* of `changes` */
@@ -57,7 +58,8 @@ extern const struct fuse_lowlevel_ops scfs_ops;
 /* ---- readers (reader.c, tracker.c, power.c, registry.c) -------------------------- */
 
 struct scfs_reader {
-    LIST_ENTRY link; /* in scfs.readers */
+    LIST_ENTRY link;    /* in scfs.readers */
+    LIST_ENTRY leaving; /* in scfs.leaving, between remove and left */
     struct scfs *fs;
     LONG refs;         /* atomic */
     unsigned handles;  /* open ones; the registry's lock */
@@ -145,6 +147,10 @@ NTSTATUS scfs_request_run(struct scfs_request *request);
 bool scfs_registry_add(struct scfs *fs, struct scfs_reader *reader);
 /* Out of the tree; the reference for the caller, who looked it up by device. */
 struct scfs_reader *scfs_registry_remove(struct scfs *fs, PDEVICE_OBJECT device);
+/* The driver has nothing of it any more. */
+void scfs_registry_left(struct scfs_reader *reader);
+/* Complains of every driver that has not let go of a reader. */
+void scfs_registry_name_leaving(struct scfs *fs);
 /* All of these return a reference, or NULL. */
 struct scfs_reader *scfs_registry_by_number(struct scfs *fs, unsigned number);
 struct scfs_reader *scfs_registry_by_sequence(struct scfs *fs, uint64_t sequence);

@@ -237,6 +237,12 @@ bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
     return false;
 }
 
+void scfs_mount_abandon(const struct scfs_mount *mount)
+{
+    if (mounted(mount->path) && umount2(mount->path, MNT_DETACH) != 0)
+        run_fusermount(mount->path);
+}
+
 /*
  * After a lazy unmount with files still open nothing is mounted any more, but the kernel
  * keeps the connection. libfuse would try to unmount and complain; it does not when it

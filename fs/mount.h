@@ -23,6 +23,9 @@ struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other);
 /* Mounts; when the system refuses allow_other, without it. False after a sentence. */
 bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs);
 
+/* Unmounts, in a thread that does not serve, without waiting for those who do. */
+void scfs_mount_abandon(const struct scfs_mount *mount);
+
 void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs);
 
 #endif

@@ -233,5 +233,6 @@ void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise)
 
     wait_for_users(reader);
     scfs_executor_wait(reader->executor, &life.job);
+    scfs_registry_left(reader);
     scfs_reader_put(reader);
 }

@@ -8,6 +8,7 @@
 #include "fs/internal.h"
 
 #include <stdlib.h>
+#include <syslog.h>
 
 static struct scfs_reader *entry(LIST_ENTRY *link)
 {
@@ -92,6 +93,7 @@ struct scfs_reader *scfs_registry_remove(struct scfs *fs, PDEVICE_OBJECT device)
         if (entry(i)->listed && entry(i)->device == device) {
             reader = scfs_reader_get(entry(i));
             reader->listed = false;
+            InsertTailList(&fs->leaving, &reader->leaving);
             fs->changes++;
             unused = unlink_unused(reader);
             break;
@@ -105,6 +107,26 @@ struct scfs_reader *scfs_registry_remove(struct scfs *fs, PDEVICE_OBJECT device)
         scfs_poll_wake(&fs->lock, &fs->pollers);
     }
     return reader;
+}
+
+void scfs_registry_left(struct scfs_reader *reader)
+{
+    pthread_mutex_lock(&reader->fs->lock);
+    RemoveEntryList(&reader->leaving);
+    pthread_mutex_unlock(&reader->fs->lock);
+}
+
+void scfs_registry_name_leaving(struct scfs *fs)
+{
+    pthread_mutex_lock(&fs->lock);
+    for (LIST_ENTRY *i = fs->leaving.Flink; i != &fs->leaving; i = i->Flink) {
+        const struct scfs_reader *reader =
+            CONTAINING_RECORD(i, struct scfs_reader, leaving);
+
+        scfs_log(LOG_ERR, "reader%u: its driver does not end what runs there",
+                 reader->number);
+    }
+    pthread_mutex_unlock(&fs->lock);
 }
 
 bool scfs_registry_opened(struct scfs_reader *reader)

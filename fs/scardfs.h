@@ -38,8 +38,9 @@ struct scfs_options {
     uint32_t debug_level; /* DEBUG_* */
     uid_t uid;
     gid_t gid;
-    mode_t mode;         /* of `control` */
-    char **fuse_options; /* "allow_other", "max_read=4096": as after -o */
+    mode_t mode;            /* of `control` */
+    unsigned stop_limit_ms; /* how long drivers may take to end what runs */
+    char **fuse_options;    /* "allow_other", "max_read=4096": as after -o */
     unsigned fuse_option_count;
 };
 

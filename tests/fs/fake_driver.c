@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "smclib.h"
 
 #define SLOTS_MAX  2
 #define BUSY_CODE  0xE4
+#define STUCK_CODE 0xE6
 #define COUNT_CODE 0xE8
 
 /* The extension of a function device. */
@@ -142,6 +144,9 @@ static NTSTATUS transmit(PSMARTCARD_EXTENSION ext)
     slot->commands++;
     if (apdu[0] == 0x80 && apdu[1] == BUSY_CODE) {
         status = take_time(slot, (unsigned)apdu[2] << 8 | apdu[3]);
+    } else if (apdu[0] == 0x80 && apdu[1] == STUCK_CODE) {
+        for (;;)
+            pause();
     } else if (apdu[0] == 0x80 && apdu[1] == COUNT_CODE) {
         answer[0] = slot->commands;
         answer[1] = 0x90;

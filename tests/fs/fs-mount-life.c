@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -135,6 +136,38 @@ static void test_sigterm_answers_waiters_and_unmounts(void **state)
     close(fd);
 }
 
+/* The daemon becomes a child of the test once the process that started it has ended. */
+static int setup_impatient(void **state)
+{
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        return -1;
+    m.stop_limit_ms = 200;
+    return setup(state);
+}
+
+static int teardown_impatient(void **state)
+{
+    m.stop_limit_ms = 0;
+    return teardown(state);
+}
+
+static void test_sigterm_does_not_wait_for_a_driver_that_never_ends(void **state)
+{
+    static const uint8_t stuck_apdu[] = {1, 0, 0, 0, 8, 0, 0, 0, 0x80, 0xE6, 0, 0};
+    int fd = connected();
+    pid_t stuck = busy_with(fd, stuck_apdu, sizeof stuck_apdu, ENODEV);
+    struct stat inside, outside;
+
+    (void)state;
+    assert_int_equal(stat(m.dir, &inside), 0);
+    mounted_kill(&m, SIGTERM);
+    assert_int_equal(exit_of(m.daemon), 1);
+    assert_int_equal(exit_of(stuck), 0);
+    assert_int_equal(stat(m.dir, &outside), 0); /* unmounted, not left behind */
+    assert_true(inside.st_dev != outside.st_dev);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +178,9 @@ int main(void)
         CASE(test_second_instance_is_refused),
         CASE(test_stale_mount_of_a_killed_daemon_is_cleaned),
         CASE(test_sigterm_answers_waiters_and_unmounts),
+        cmocka_unit_test_setup_teardown(
+            test_sigterm_does_not_wait_for_a_driver_that_never_ends, setup_impatient,
+            teardown_impatient),
     };
 
     if (mount_cases_unavailable("fs-mount-life"))

@@ -103,17 +103,20 @@ int transmit(int fd, const uint8_t *apdu, size_t apdu_len, uint32_t timeout_ms,
     return error;
 }
 
-pid_t busy_child(int fd, int expected)
+pid_t busy_with(int fd, const uint8_t *apdu, size_t apdu_len, int expected)
 {
     pid_t child = fork();
 
     if (child == 0)
-        _exit(transmit(fd, busy_apdu, sizeof busy_apdu, FOREVER, NULL, NULL) == expected
-                  ? 0
-                  : 1);
+        _exit(transmit(fd, apdu, apdu_len, FOREVER, NULL, NULL) == expected ? 0 : 1);
     while (transmit(fd, count_apdu, sizeof count_apdu, 0, NULL, NULL) != ETIMEDOUT)
         continue;
     return child;
+}
+
+pid_t busy_child(int fd, int expected)
+{
+    return busy_with(fd, busy_apdu, sizeof busy_apdu, expected);
 }
 
 int mount_cases_unavailable(const char *program)

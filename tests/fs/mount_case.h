@@ -46,7 +46,9 @@ int transmit(int fd, const uint8_t *apdu, size_t apdu_len, uint32_t timeout_ms,
              int32_t *status, uint8_t *answer);
 #define COUNT_APDU_SIZE 13
 extern const uint8_t count_apdu[COUNT_APDU_SIZE];
-/* A child with a 30 s APDU that is under way when this returns; expects that errno. */
+/* A child with that APDU, which is under way when this returns; expects that errno. */
+pid_t busy_with(int fd, const uint8_t *apdu, size_t apdu_len, int expected);
+/* The same with an APDU of 30 s. */
 pid_t busy_child(int fd, int expected);
 
 #endif

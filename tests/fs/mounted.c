@@ -69,6 +69,8 @@ int mounted_start(struct mounted *mounted, unsigned readers, bool power_on)
         options.with_virtual = true;
         options.shape_count = readers; /* all NULL: the usual shape */
         options.power_on = power_on;
+        if (mounted->stop_limit_ms != 0)
+            options.stop_limit_ms = mounted->stop_limit_ms;
         _exit(scfs_run(&options, &driver));
     }
     close(ends[1]);

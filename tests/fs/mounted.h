@@ -12,7 +12,8 @@
 struct mounted {
     char dir[64];
     pid_t daemon;
-    int alive; /* end of file once the daemon has ended */
+    int alive;              /* end of file once the daemon has ended */
+    unsigned stop_limit_ms; /* of the daemon; 0: the usual one */
 };
 
 /* Why nothing can be mounted here, or NULL. */
