@@ -15,16 +15,18 @@
 
 #include "ccid/ccid.h"
 #include "fs/mount.h"
+#include "fs/virtual_file.h"
 
 #define EXIT_USAGE 2
 
 static const char usage[] =
-    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N]] [-o OPTION[,...]] "
+    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N|=SHAPE]] [-o OPTION[,...]] "
     "MOUNTPOINT\n"
     "\n"
     "    -f              stay in the foreground, log to stderr\n"
     "    -d[LEVEL]       debug lines of the driver, mask (all without LEVEL)\n"
     "    --virtual[=N]   plug a virtual reader, or N of them, with a card\n"
+    "    --virtual=SHAPE one of another kind: tpdu, tpdu-t1, mechanical\n"
     "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
     "    -o driver=FILE  load another reader driver; may be repeated\n"
@@ -67,18 +69,18 @@ static bool parse_debug(struct scfs_options *options, const char *level)
     return true;
 }
 
-/* "" , "=N" or "=VID:PID", which the driver may refuse */
+/* "", "=N" or "=SHAPE", which the driver may not know */
 static bool parse_virtual(struct scfs_options *options, const char *value)
 {
     unsigned long count = 1;
     const char *shape = NULL;
 
-    if (value[0] == '=' && strlen(value) == 10 && value[5] == ':')
+    if (value[0] == '=' && scfs_virtual_is_shape(value + 1))
         shape = value + 1;
     else if (value[0] == '='
                  ? !parse_number(value + 1, 10, SCFS_SHAPES_MAX, &count) || count == 0
                  : value[0] != '\0')
-        return complain("--virtual wants a number of readers, 1 to 64",
+        return complain("--virtual wants a shape, or a number of readers, 1 to 64",
                         value[0] == '=' ? value + 1 : value);
     options->with_virtual = true;
     if (options->shape_count + count > SCFS_SHAPES_MAX)

@@ -75,16 +75,31 @@ static int parse_atr(const char *hex, struct scfs_virtual_line *line)
     return 0;
 }
 
-/* VID:PID, four hex digits each. */
+static bool is_vid_pid(const char *text)
+{
+    for (int i = 0; i < 9; i++) {
+        if (i == 4 ? text[i] != ':' : hex_digit(text[i]) < 0)
+            return false;
+    }
+    return text[9] == '\0';
+}
+
+bool scfs_virtual_is_shape(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    size_t word = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    if (is_vid_pid(text))
+        return true;
+    return word < SCFS_VIRTUAL_SHAPE_MAX && text[word] == '\0' &&
+           strspn(text, letters) > 0;
+}
+
 static int parse_shape(const char *text, struct scfs_virtual_line *line)
 {
-    if (strlen(text) != 9 || text[4] != ':')
+    if (!scfs_virtual_is_shape(text))
         return -EINVAL;
-    for (int i = 0; i < 9; i++) {
-        if (i != 4 && hex_digit(text[i]) < 0)
-            return -EINVAL;
-    }
-    memcpy(line->shape, text, 10);
+    memcpy(line->shape, text, strlen(text) + 1);
     return 0;
 }
 

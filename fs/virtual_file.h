@@ -3,6 +3,7 @@
 #ifndef SCFS_VIRTUAL_FILE_H
 #define SCFS_VIRTUAL_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,7 @@
 enum scfs_virtual_verb {
     SCFS_VIRTUAL_INSERT, /* insert READER [ATRHEX] */
     SCFS_VIRTUAL_REMOVE, /* remove READER */
-    SCFS_VIRTUAL_PLUG,   /* plug [VID:PID] */
+    SCFS_VIRTUAL_PLUG,   /* plug [SHAPE] */
     SCFS_VIRTUAL_UNPLUG, /* unplug READER */
 };
 
@@ -23,6 +24,10 @@ struct scfs_virtual_line {
     size_t atr_len;                     /* 0: none given */
     char shape[SCFS_VIRTUAL_SHAPE_MAX]; /* "": none given */
 };
+
+/* Whether the text may be the name of a shape: VID:PID, four hexadecimal digits each, or
+ * a word of small letters, digits and hyphens. The driver knows which there are. */
+bool scfs_virtual_is_shape(const char *text);
 
 /* One line without its newline. 0; -EINVAL for what is not a command; -ENODEV for a name
  * that no reader can have; -ENAMETOOLONG. */

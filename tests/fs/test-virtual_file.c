@@ -25,6 +25,8 @@ static void test_parse_takes_the_four_commands(void **state)
         {"  remove\treader3 \r", SCFS_VIRTUAL_REMOVE, 3, "", 0, ""},
         {"plug", SCFS_VIRTUAL_PLUG, 0, "", 0, ""},
         {"plug 076B:3021", SCFS_VIRTUAL_PLUG, 0, "", 0, "076B:3021"},
+        {"plug tpdu-t1", SCFS_VIRTUAL_PLUG, 0, "", 0, "tpdu-t1"},
+        {"plug fifteen-letters", SCFS_VIRTUAL_PLUG, 0, "", 0, "fifteen-letters"},
         {"unplug reader1", SCFS_VIRTUAL_UNPLUG, 1, "", 0, ""},
     };
 
@@ -63,6 +65,12 @@ static void test_parse_refuses_everything_else(void **state)
         {"plug 076b-3021", -EINVAL},
         {"plug 76b:3021", -EINVAL},
         {"plug 076b:302g", -EINVAL},
+        {"plug 076b:30210", -EINVAL},
+        {"plug Tpdu", -EINVAL},
+        {"plug -tpdu", -EINVAL},
+        {"plug tpdu/t1", -EINVAL},
+        {"plug sixteen-letters-", -EINVAL},
+        {"plug tpdu t1", -EINVAL},
         {"insert ..", -ENODEV},
         {"insert /etc/passwd", -ENODEV},
         {"insert reader00", -ENODEV},
