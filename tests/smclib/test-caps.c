@@ -250,6 +250,19 @@ static void test_caps_times_beyond_32_bits_are_the_longest_there_are(void **stat
     assert_int_equal(reader.ext.CardCapabilities.T0.WT, UINT32_MAX);
 }
 
+static void test_caps_of_a_card_with_implicit_parameters_are_the_default(void **state)
+{
+    SCARD_CARD_CAPABILITIES *caps = &reader.ext.CardCapabilities;
+
+    (void)state;
+    fake_reader_set_state(&reader, SCARD_POWERED);
+    assert_status(update("3B 90 96 10 10"), STATUS_SUCCESS); /* TA2 bit 5 */
+    assert_int_equal(reader.ext.ReaderCapabilities.CurrentState, SCARD_SPECIFIC);
+    assert_int_equal(caps->PtsData.Fl << 4 | caps->PtsData.Dl, 0x11);
+    assert_status(update("3B 90 96 10 00"), STATUS_SUCCESS);
+    assert_int_equal(caps->PtsData.Fl << 4 | caps->PtsData.Dl, 0x96);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +289,9 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_caps_times_beyond_32_bits_are_the_longest_there_are, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_caps_of_a_card_with_implicit_parameters_are_the_default, setup,
+            teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,6 +253,76 @@ static void test_io_interface_may_be_named_through_the_physical_device(void **st
     SmcReportDeviceDeparture(physical, TRUE);
 }
 
+static void test_io_without_a_client_devices_come_and_go_quietly(void **state)
+{
+    PDEVICE_OBJECT physical;
+
+    (void)state;
+    smc_io_register(NULL);
+    assert_status(SmcReportDeviceArrival(&driver, &identity, &driver, &physical),
+                  STATUS_SUCCESS);
+    SmcReportDeviceDeparture(physical, TRUE);
+    assert_string_equal(events, "surprise0 remove0 surprise1 remove1 ");
+}
+
+static void test_io_client_that_left_is_not_told_of_the_departure(void **state)
+{
+    PDEVICE_OBJECT physical;
+    UNICODE_STRING name;
+
+    (void)state;
+    slots = 1;
+    assert_status(SmcReportDeviceArrival(&driver, &identity, &driver, &physical),
+                  STATUS_SUCCESS);
+    smc_io_register(NULL);
+    assert_true(smc_string_make(&name, "\\??\\SmartCardReader#0"));
+    assert_status(IoSetDeviceInterfaceState(&name, FALSE), STATUS_NO_SUCH_DEVICE);
+    RtlFreeUnicodeString(&name);
+    name = last_arrived->InterfaceName;
+    assert_status(IoSetDeviceInterfaceState(&name, FALSE), STATUS_SUCCESS);
+    assert_status(IoSetDeviceInterfaceState(&name, FALSE), STATUS_SUCCESS);
+    assert_status(IoSetDeviceInterfaceState(&name, TRUE), STATUS_SUCCESS);
+    assert_string_equal(events, "arrived0 ");
+    SmcReportDeviceDeparture(physical, FALSE);
+    assert_string_equal(events, "arrived0 remove0 ");
+}
+
+static void test_io_client_that_left_with_the_reader_announced_is_not_called(void **state)
+{
+    PDEVICE_OBJECT physical;
+
+    (void)state;
+    slots = 1;
+    assert_status(SmcReportDeviceArrival(&driver, &identity, &driver, &physical),
+                  STATUS_SUCCESS);
+    smc_io_register(NULL);
+    SmcReportDeviceDeparture(physical, FALSE);
+    assert_string_equal(events, "arrived0 remove0 ");
+}
+
+static void test_io_driver_without_add_device_gets_none(void **state)
+{
+    PDEVICE_OBJECT physical = NULL;
+
+    (void)state;
+    driver.DriverExtension->AddDevice = NULL;
+    assert_status(SmcReportDeviceArrival(&driver, &identity, &driver, &physical),
+                  STATUS_NOT_SUPPORTED);
+    assert_null(physical);
+}
+
+static void test_io_functions_without_interface_leave_one_by_one(void **state)
+{
+    PDEVICE_OBJECT physical;
+
+    (void)state;
+    interfaces = 0;
+    assert_status(SmcReportDeviceArrival(&driver, &identity, &driver, &physical),
+                  STATUS_SUCCESS);
+    SmcReportDeviceDeparture(physical, FALSE);
+    assert_string_equal(events, "remove0 remove1 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +347,17 @@ int main(void)
             test_io_interface_may_be_named_through_the_physical_device, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_io_driver_that_keeps_its_device_points_to_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_io_without_a_client_devices_come_and_go_quietly, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_io_client_that_left_is_not_told_of_the_departure, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_io_client_that_left_with_the_reader_announced_is_not_called, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(test_io_driver_without_add_device_gets_none,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_io_functions_without_interface_leave_one_by_one, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

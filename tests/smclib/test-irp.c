@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "fake_reader.h"
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "wrap_abort.h"
 
 static DEVICE_OBJECT device;
 static DRIVER_OBJECT driver;
@@ -69,21 +66,10 @@ static void test_irp_that_the_driver_does_not_serve_is_invalid(void **state)
 
 static void test_irp_completed_twice_ends_the_process(void **state)
 {
-    int status;
-    pid_t child = fork();
-
     (void)state;
-    assert_true(child >= 0);
-    if (child == 0) {
-        signal(SIGABRT, SIG_DFL);
-        fclose(stderr);
-        IoCompleteRequest(&irp, 0);
-        IoCompleteRequest(&irp, 0);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGABRT);
+    IoCompleteRequest(&irp, 0);
+    assert_aborts(IoCompleteRequest(&irp, 0));
+    assert_int_equal(completions, 1);
 }
 
 static unsigned cancels;
@@ -122,6 +108,41 @@ static void test_irp_cancel_finds_no_routine_after_it_was_taken_back(void **stat
     assert_int_equal(completions, 0);
 }
 
+static void test_irp_without_a_completion_function_just_ends(void **state)
+{
+    (void)state;
+    smc_irp_init(&irp, &device, NULL, IRP_MJ_CREATE, 0, NULL, NULL);
+    assert_status(IoCallDriver(&device, &irp), STATUS_INVALID_DEVICE_REQUEST);
+    assert_int_equal(irp.Completed, 1);
+}
+
+static NTSTATUS answer_seven(PDEVICE_OBJECT object, PIRP request)
+{
+    (void)object;
+    request->IoStatus.Status =
+        request->Stack.Parameters.DeviceIoControl.IoControlCode == 1 ? STATUS_SUCCESS
+                                                                     : STATUS_IO_TIMEOUT;
+    request->IoStatus.Information = 7;
+    IoCompleteRequest(request, 0);
+    return request->IoStatus.Status;
+}
+
+static void test_irp_ioctl_tells_how_many_bytes_unless_it_failed(void **state)
+{
+    ULONG information = 99;
+    UCHAR buffer[8];
+
+    (void)state;
+    driver.MajorFunction[IRP_MJ_DEVICE_CONTROL] = answer_seven;
+    assert_status(smc_irp_ioctl(&device, NULL, 1, buffer, 0, 8, &information),
+                  STATUS_SUCCESS);
+    assert_int_equal(information, 7);
+    assert_status(smc_irp_ioctl(&device, NULL, 2, buffer, 0, 8, &information),
+                  STATUS_IO_TIMEOUT);
+    assert_int_equal(information, 0);
+    assert_status(smc_irp_ioctl(&device, NULL, 1, buffer, 0, 8, NULL), STATUS_SUCCESS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +156,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_irp_cancel_finds_no_routine_after_it_was_taken_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_irp_without_a_completion_function_just_ends,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_irp_ioctl_tells_how_many_bytes_unless_it_failed, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

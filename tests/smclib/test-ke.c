@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "fake_reader.h"
+#include "wrap_abort.h"
+
+#include <signal.h>
+#include <sys/time.h>
+#include <time.h>
 
 static LARGE_INTEGER now = {.QuadPart = 0};
 
@@ -113,6 +117,97 @@ static void test_pool_is_zeroed_and_secrets_are_cleared(void **state)
     ExFreePool(memory);
 }
 
+static void test_lock_used_against_its_rules_ends_the_process(void **state)
+{
+    KSPIN_LOCK lock;
+    KMUTEX free_mutex;
+    KIRQL irql;
+
+    (void)state;
+    KeInitializeSpinLock(&lock);
+    KeAcquireSpinLock(&lock, &irql);
+    assert_aborts(KeAcquireSpinLock(&lock, &irql));
+    KeReleaseSpinLock(&lock, irql);
+    KeInitializeMutex(&free_mutex, 0);
+    assert_aborts(KeReleaseMutex(&free_mutex, FALSE));
+}
+
+static void test_spin_lock_released_unheld_ends_the_process(void **state)
+{
+    KSPIN_LOCK lock;
+
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    print_message("SKIP spin lock released unheld: ThreadSanitizer reports it itself\n");
+    skip();
+#endif
+    KeInitializeSpinLock(&lock);
+    assert_aborts(KeReleaseSpinLock(&lock, PASSIVE_LEVEL));
+}
+
+static KMUTEX owned;
+
+static void *own(void *argument)
+{
+    poll(&owned);
+    return argument;
+}
+
+static void test_mutex_released_by_another_thread_ends_the_process(void **state)
+{
+    (void)state;
+    KeInitializeMutex(&owned, 0);
+    in_thread(own, NULL);
+    assert_aborts(KeReleaseMutex(&owned, FALSE));
+}
+
+static void test_deadline_in_the_next_second_is_one(void **state)
+{
+    LARGE_INTEGER almost_a_second = {.QuadPart = -9999999};
+    KEVENT event;
+
+    (void)state;
+    KeInitializeEvent(&event, NotificationEvent, TRUE);
+    for (unsigned i = 0; i < 100; i++)
+        assert_status(
+            KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &almost_a_second),
+            STATUS_SUCCESS);
+}
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals++;
+}
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (int64_t)at.tv_sec * 1000000000 + at.tv_nsec;
+}
+
+static void test_delay_is_not_shortened_by_signals(void **state)
+{
+    const struct sigaction action = {.sa_handler = count_signal};
+    const struct itimerval often = {{0, 1000}, {0, 1000}};
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    LARGE_INTEGER interval = {.QuadPart = -200000}; /* 20 ms */
+    int64_t begin;
+
+    (void)state;
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    begin = monotonic_ns();
+    KeDelayExecutionThread(KernelMode, FALSE, &interval);
+    assert_true(monotonic_ns() - begin >= 20000000);
+    setitimer(ITIMER_REAL, &never, NULL);
+    assert_true(signals > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +217,11 @@ int main(void)
         cmocka_unit_test(test_mutex_is_recursive_and_one_threads_at_a_time),
         cmocka_unit_test(test_wait_without_limit_ends_when_another_thread_sets_the_event),
         cmocka_unit_test(test_pool_is_zeroed_and_secrets_are_cleared),
+        cmocka_unit_test(test_lock_used_against_its_rules_ends_the_process),
+        cmocka_unit_test(test_spin_lock_released_unheld_ends_the_process),
+        cmocka_unit_test(test_mutex_released_by_another_thread_ends_the_process),
+        cmocka_unit_test(test_deadline_in_the_next_second_is_one),
+        cmocka_unit_test(test_delay_is_not_shortened_by_signals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
