@@ -25,4 +25,26 @@ NTSTATUS virtual_bench_connect(struct virtual_bench *v);
 /* The card behind the contacts of slot 0, at TPDU level. */
 struct ccid_virtual_contact *virtual_bench_contact(struct virtual_bench *v);
 
+/* Takes the card out and puts another in. */
+void virtual_bench_remove(struct virtual_bench *v);
+void virtual_bench_insert(struct virtual_bench *v, const char *atr);
+/* A call with hexadecimal input and expected output; information is its length. */
+void virtual_bench_expect(struct virtual_bench *v, ULONG code, const char *in, ULONG room,
+                          NTSTATUS status, const char *out);
+/* IRP_MN_SET_POWER of the system: asleep, or awake again. */
+NTSTATUS virtual_bench_sleep(struct virtual_bench *v);
+NTSTATUS virtual_bench_wake(struct virtual_bench *v);
+
+/* A wait for a card, or for none, of one open file. */
+struct virtual_tracker {
+    IRP irp;
+    FILE_OBJECT file;
+    unsigned completed;
+    NTSTATUS status;
+    ULONG_PTR information;
+};
+/* Returns STATUS_PENDING, or what it ended with at once. */
+NTSTATUS virtual_bench_track(struct virtual_bench *v, struct virtual_tracker *tracker,
+                             ULONG code);
+
 #endif
