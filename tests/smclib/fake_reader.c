@@ -43,8 +43,11 @@ static NTSTATUS card_power(PSMARTCARD_EXTENSION ext)
     status = SmartcardUpdateCardCapabilities(ext);
     if (!NT_SUCCESS(status))
         return status;
-    memcpy(ext->IoRequest.ReplyBuffer, reader->atr, reader->atr_len);
-    *ext->IoRequest.Information = reader->atr_len;
+    KeAcquireSpinLock(&ext->OsData->SpinLock, &irql); /* as it was decoded */
+    memcpy(ext->IoRequest.ReplyBuffer, ext->CardCapabilities.ATR.Buffer,
+           ext->CardCapabilities.ATR.Length);
+    *ext->IoRequest.Information = ext->CardCapabilities.ATR.Length;
+    KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
     return STATUS_SUCCESS;
 }
 
@@ -107,12 +110,108 @@ static NTSTATUS card_tracking(PSMARTCARD_EXTENSION ext)
     return reader->tracking_status;
 }
 
+/* ---- dispatch routines ----------------------------------------------------------- */
+
+static NTSTATUS complete(PIRP irp, NTSTATUS status)
+{
+    irp->IoStatus.Status = status;
+    irp->IoStatus.Information = 0;
+    IoCompleteRequest(irp, IO_NO_INCREMENT);
+    return status;
+}
+
+static NTSTATUS dispatch_file(PDEVICE_OBJECT device, PIRP irp)
+{
+    struct fake_reader *reader = device->DeviceExtension;
+    bool was_open = reader->open;
+
+    switch (irp->Stack.MajorFunction) {
+    case IRP_MJ_CREATE:
+        reader->open = true;
+        return complete(irp, was_open ? STATUS_DEVICE_BUSY : STATUS_SUCCESS);
+    case IRP_MJ_CLEANUP:
+        SmcCleanupFile(&reader->ext, irp->Stack.FileObject);
+        return complete(irp, STATUS_SUCCESS);
+    default: /* IRP_MJ_CLOSE */
+        reader->open = false;
+        return complete(irp, STATUS_SUCCESS);
+    }
+}
+
+static NTSTATUS dispatch_control(PDEVICE_OBJECT device, PIRP irp)
+{
+    struct fake_reader *reader = device->DeviceExtension;
+
+    return SmartcardDeviceControl(&reader->ext, irp);
+}
+
+static NTSTATUS dispatch_power(PDEVICE_OBJECT device, PIRP irp)
+{
+    struct fake_reader *reader = device->DeviceExtension;
+    bool was_in = reader->ext.ReaderCapabilities.CurrentState > SCARD_ABSENT;
+
+    if (irp->Stack.Parameters.Power.State.DeviceState != PowerDeviceD0) {
+        reader->card_in = was_in;
+        if (was_in)
+            fake_reader_set_state(reader, SCARD_SWALLOWED);
+    } else if (was_in || reader->card_in) { /* nobody has watched it */
+        fake_reader_set_state(reader, reader->card_in ? SCARD_SWALLOWED : SCARD_ABSENT);
+        SmartcardCompleteCardTracking(&reader->ext);
+    }
+    return complete(irp, STATUS_SUCCESS);
+}
+
+static NTSTATUS dispatch_pnp(PDEVICE_OBJECT device, PIRP irp)
+{
+    struct fake_reader *reader = device->DeviceExtension;
+
+    if (irp->Stack.MinorFunction == IRP_MN_SURPRISE_REMOVAL) {
+        SmcEndCardTracking(&reader->ext, STATUS_DEVICE_REMOVED);
+        if (reader->ext.OsData->CallbackPending)
+            SmartcardCompleteRequest(&reader->ext, STATUS_DEVICE_REMOVED, 0);
+        fake_reader_set_state(reader, SCARD_ABSENT);
+    } else if (irp->Stack.MinorFunction == IRP_MN_REMOVE_DEVICE) {
+        SmartcardAcquireRemoveLock(&reader->ext);
+        SmartcardReleaseRemoveLockAndWait(&reader->ext);
+    }
+    return complete(irp, STATUS_SUCCESS);
+}
+
+NTSTATUS fake_reader_call(struct fake_reader *reader, UCHAR major, UCHAR minor)
+{
+    return smc_irp_send(&reader->device, &reader->file, major, minor);
+}
+
+static VOID ignore(PIRP irp, PVOID context)
+{
+    (void)irp;
+    (void)context;
+}
+
+void fake_reader_set_power(struct fake_reader *reader, DEVICE_POWER_STATE power)
+{
+    IRP irp;
+
+    smc_irp_init(&irp, &reader->device, NULL, IRP_MJ_POWER, IRP_MN_SET_POWER, ignore,
+                 NULL);
+    irp.Stack.Parameters.Power.Type = DevicePowerState;
+    irp.Stack.Parameters.Power.State.DeviceState = power;
+    assert_status(IoCallDriver(&reader->device, &irp), STATUS_SUCCESS);
+}
+
 void fake_reader_setup(struct fake_reader *reader)
 {
     PSMARTCARD_EXTENSION ext = &reader->ext;
 
     memset(reader, 0, sizeof *reader);
+    reader->driver.MajorFunction[IRP_MJ_CREATE] = dispatch_file;
+    reader->driver.MajorFunction[IRP_MJ_CLEANUP] = dispatch_file;
+    reader->driver.MajorFunction[IRP_MJ_CLOSE] = dispatch_file;
+    reader->driver.MajorFunction[IRP_MJ_DEVICE_CONTROL] = dispatch_control;
+    reader->driver.MajorFunction[IRP_MJ_POWER] = dispatch_power;
+    reader->driver.MajorFunction[IRP_MJ_PNP] = dispatch_pnp;
     reader->device.DriverObject = &reader->driver;
+    reader->device.DeviceExtension = reader;
     reader->file.DeviceObject = &reader->device;
     reader->tracking_status = STATUS_PENDING;
     ext->ReaderExtension = (struct _READER_EXTENSION *)(void *)reader;

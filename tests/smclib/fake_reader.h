@@ -20,6 +20,8 @@ struct fake_reader {
     DEVICE_OBJECT device;
     DRIVER_OBJECT driver;
     FILE_OBJECT file;
+    bool open;
+    bool card_in; /* what the contacts say, while nobody looks */
 
     /* What the callbacks do. A status other than STATUS_SUCCESS is returned at once. */
     NTSTATUS power_status;
@@ -54,6 +56,10 @@ struct fake_request {
 /* A reader "ACME", "CCID 1", unit 0, T=0 and T=1, without a card. */
 void fake_reader_setup(struct fake_reader *reader);
 void fake_reader_teardown(struct fake_reader *reader);
+
+/* Sends an IRP of the driver's own kinds (create, cleanup, close, PnP) and waits. */
+NTSTATUS fake_reader_call(struct fake_reader *reader, UCHAR major, UCHAR minor);
+void fake_reader_set_power(struct fake_reader *reader, DEVICE_POWER_STATE power);
 
 /* What the driver's event thread does when a card comes or goes. */
 void fake_reader_set_state(struct fake_reader *reader, ULONG state);

@@ -6,8 +6,7 @@
  *
  * Runs SCARDFS_STRESS_SECONDS, 2 without.
  */
-#include "fake_reader.h"
-#include "ccid/virtual_t1.h"
+#include "fake_card.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -18,7 +17,6 @@
 #define TICKS_PER_SEC 10000000 /* of 100 ns */
 
 static struct fake_reader reader;
-static struct ccid_virtual_t1 t1_card;
 static KEVENT stop;
 
 /* ---- faults: threads cannot assert ----------------------------------------------- */
@@ -49,59 +47,6 @@ static bool stopped(void)
 
 /* ---- the reader and its card ----------------------------------------------------- */
 
-/* The status word is P1 P2 of the command. */
-static size_t execute(void *context, const uint8_t *command, size_t len, uint8_t *answer)
-{
-    (void)context;
-    (void)len;
-    answer[0] = command[2];
-    answer[1] = command[3];
-    return 2;
-}
-
-static NTSTATUS transmit_t0(PSMARTCARD_EXTENSION ext)
-{
-    NTSTATUS status;
-
-    ext->SmartcardRequest.BufferLength = 0;
-    status = SmartcardT0Request(ext);
-    if (!NT_SUCCESS(status))
-        return status;
-    ext->SmartcardReply.BufferLength =
-        (ULONG)execute(NULL, ext->SmartcardRequest.Buffer, 5, ext->SmartcardReply.Buffer);
-    return SmartcardT0Reply(ext);
-}
-
-static NTSTATUS transmit_t1(PSMARTCARD_EXTENSION ext)
-{
-    NTSTATUS status;
-
-    do {
-        ext->SmartcardRequest.BufferLength = 0;
-        status = SmartcardT1Request(ext);
-        if (!NT_SUCCESS(status))
-            return status;
-        ext->SmartcardReply.BufferLength = (ULONG)ccid_virtual_t1_block(
-            &t1_card, ext->SmartcardRequest.Buffer, ext->SmartcardRequest.BufferLength,
-            ext->SmartcardReply.Buffer);
-        status = SmartcardT1Reply(ext);
-    } while (status == STATUS_MORE_PROCESSING_REQUIRED);
-    return status;
-}
-
-static NTSTATUS transmit(PSMARTCARD_EXTENSION ext)
-{
-    ULONG selected;
-    KIRQL irql;
-
-    KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
-    selected = ext->CardCapabilities.Protocol.Selected;
-    KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
-    if (selected == SCARD_PROTOCOL_UNDEFINED) /* the card went meanwhile */
-        return STATUS_NO_MEDIA;
-    return selected == SCARD_PROTOCOL_T1 ? transmit_t1(ext) : transmit_t0(ext);
-}
-
 /* Every reset gives the other card. */
 static void in_callback(struct fake_reader *r)
 {
@@ -111,9 +56,7 @@ static void in_callback(struct fake_reader *r)
         return;
     t1 = !t1;
     fake_reader_set_atr(r, t1 ? ATR_T1 : ATR_T0);
-    t1_card.ifsc = 254;
-    t1_card.execute = execute;
-    ccid_virtual_t1_reset(&t1_card);
+    fake_card_reset(254);
 }
 
 static VOID cancel_of_the_driver(PDEVICE_OBJECT device, PIRP irp)
@@ -367,7 +310,7 @@ static void test_stress_of_all_requests_and_events_ends_each_request_once(void *
     (void)state;
     fake_reader_setup(&reader);
     reader.in_callback = in_callback;
-    reader.ext.ReaderFunction[RDF_TRANSMIT] = transmit;
+    reader.ext.ReaderFunction[RDF_TRANSMIT] = fake_card_transmit;
     reader.ext.ReaderFunction[RDF_CARD_TRACKING] = tracking;
     KeInitializeEvent(&stop, NotificationEvent, FALSE);
     start_all(&card, &canceller);
