@@ -73,6 +73,36 @@ static VOID cancel(PDEVICE_OBJECT device, PIRP irp)
     IoReleaseCancelSpinLock(irp->CancelIrql);
 }
 
+static pthread_mutex_t sleeps_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t sleeps_changed = PTHREAD_COND_INITIALIZER;
+static unsigned sleeps;
+
+unsigned fake_driver_sleeps(void)
+{
+    unsigned now;
+
+    pthread_mutex_lock(&sleeps_lock);
+    now = sleeps;
+    pthread_mutex_unlock(&sleeps_lock);
+    return now;
+}
+
+void fake_driver_wait_sleeps(unsigned count)
+{
+    pthread_mutex_lock(&sleeps_lock);
+    while (sleeps < count)
+        pthread_cond_wait(&sleeps_changed, &sleeps_lock);
+    pthread_mutex_unlock(&sleeps_lock);
+}
+
+static void count_sleep(void)
+{
+    pthread_mutex_lock(&sleeps_lock);
+    sleeps++;
+    pthread_cond_broadcast(&sleeps_changed);
+    pthread_mutex_unlock(&sleeps_lock);
+}
+
 /* Sleeps in the current request. */
 static NTSTATUS take_time(slot_t *slot, unsigned ms)
 {
@@ -81,6 +111,7 @@ static NTSTATUS take_time(slot_t *slot, unsigned ms)
 
     slot->cancelled = false;
     IoSetCancelRoutine(irp, cancel);
+    count_sleep();
     whole = !__atomic_load_n(&irp->Cancel, __ATOMIC_SEQ_CST) && pause_ms(slot, ms);
     if (IoSetCancelRoutine(irp, NULL) == NULL) {
         pthread_mutex_lock(&slot->lock); /* the routine has been called: let it end */

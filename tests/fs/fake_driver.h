@@ -16,6 +16,10 @@
 
 extern const struct scfs_driver fake_driver;
 
+/* Requests that have begun to take their time, in this process; waits for so many. */
+unsigned fake_driver_sleeps(void);
+void fake_driver_wait_sleeps(unsigned count);
+
 #define FAKE_ATR     "3b0231ab"
 #define FAKE_SLOW_MS 300
 

@@ -50,8 +50,11 @@ static int teardown(void **state)
     fclose(stderr);
     stderr = usual_stderr;
     free(written);
-    if (scfs_registry_remove(&fs, &function) != NULL)
+
+    if (scfs_registry_remove(&fs, &function) != NULL) {
+        scfs_registry_left(reader);
         scfs_reader_put(reader);
+    }
     scfs_reader_put(reader);
     scfs_end(&fs);
     return 0;
@@ -82,6 +85,7 @@ static void go(void)
     reader->gone = true;
     pthread_mutex_unlock(&reader->lock);
     scfs_log_left_out(reader);
+    scfs_registry_left(reader);
     scfs_reader_put(reader);
 }
 

@@ -42,6 +42,9 @@ static void take(PDEVICE_OBJECT device)
     struct scfs_reader *reader = scfs_registry_remove(&fs, device);
 
     assert_non_null(reader);
+    assert_ptr_equal(fs.leaving.Blink, &reader->leaving);
+    scfs_registry_left(reader);
+    assert_true(IsListEmpty(&fs.leaving));
     scfs_reader_put(reader);
 }
 

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test-call.c - card-touching calls over the fake driver, without a kernel: each is
+ * answered exactly once, whatever comes between.
+ *
+ * A running call is one of 80 E4 FF FF, which takes a minute unless it is cancelled; the
+ * fake driver ends a cancelled one at once. It is under way when begin_long returns.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fake_driver.h"
+#include "fake_fuse.h"
+#include "fs/internal.h"
+
+static struct scfs_options options;
+static struct scfs fs;
+static struct smc_io_client client;
+static struct scfs_reader *reader;
+static struct scfs_handle *handle;
+static struct fuse_req first, second;
+static uint64_t now_ms;
+
+static uint64_t virtual_clock(void)
+{
+    return now_ms;
+}
+
+static NTSTATUS arrived(void *context, PDEVICE_OBJECT device)
+{
+    return scfs_reader_arrived(context, device);
+}
+
+static void gone(void *context, PDEVICE_OBJECT device, int surprise)
+{
+    scfs_reader_gone(context, device, surprise != 0);
+}
+
+/* ---- calls ----------------------------------------------------------------------- */
+
+#define T0_HEADER 1, 0, 0, 0, 8, 0, 0, 0
+
+static const uint8_t cold_reset[] = {SCARD_COLD_RESET, 0, 0, 0};
+static const uint8_t either[] = {3, 0, 0, 0};
+static const uint8_t long_apdu[] = {T0_HEADER, 0x80, 0xE4, 0xFF, 0xFF};
+static const uint8_t count_apdu[] = {T0_HEADER, 0x80, 0xE8, 0x00, 0x00, 0x01};
+
+static void call(struct fuse_req *req, uint32_t code, const uint8_t *input, size_t len,
+                 uint32_t timeout_ms)
+{
+    const struct scard_call header = {.size = SCARD_CALL_HEADER_SIZE + 64,
+                                      .version = SCARD_IOC_VERSION,
+                                      .code = code,
+                                      .in_len = (uint32_t)len,
+                                      .out_len = 64,
+                                      .timeout_ms = timeout_ms};
+
+    scfs_call_start(req, handle, &header, input);
+}
+
+static void transmit(struct fuse_req *req, const uint8_t *apdu, size_t len,
+                     uint32_t timeout_ms)
+{
+    call(req, IOCTL_SMARTCARD_TRANSMIT, apdu, len, timeout_ms);
+}
+
+#define FOREVER              SCARD_TIMEOUT_INFINITE
+#define COUNT(req, limit_ms) transmit(req, count_apdu, sizeof count_apdu, limit_ms)
+
+static void assert_answer(const struct fuse_req *req, int error, NTSTATUS status)
+{
+    struct scard_call header;
+
+    assert_int_equal(req->answers, 1);
+    assert_int_equal(req->error, error);
+    assert_int_equal(req->broken, 0);
+    if (error != 0)
+        return;
+    assert_true(req->len >= sizeof header);
+    memcpy(&header, req->reply, sizeof header);
+    assert_int_equal(header.status, status);
+    assert_int_equal(req->result, -smc_status_errno(status));
+    assert_int_equal(req->len, sizeof header + header.out_len);
+}
+
+/* How many commands the card has had, this one included. */
+static unsigned count(void)
+{
+    struct fuse_req req;
+    unsigned result;
+
+    fake_request_init(&req);
+    COUNT(&req, FOREVER);
+    assert_answer(&req, 0, STATUS_SUCCESS);
+    result = req.reply[SCARD_CALL_HEADER_SIZE + 8];
+    fake_request_destroy(&req);
+    return result;
+}
+
+/* ---- a call that runs in a thread of its own ------------------------------------- */
+
+static pthread_t runner;
+
+static void *run_long(void *argument)
+{
+    transmit(argument, long_apdu, sizeof long_apdu, FOREVER);
+    return NULL;
+}
+
+static void begin_long(struct fuse_req *req)
+{
+    const unsigned before = fake_driver_sleeps();
+
+    assert_int_equal(pthread_create(&runner, NULL, run_long, req), 0);
+    fake_driver_wait_sleeps(before + 1);
+}
+
+static void end_long(struct fuse_req *req)
+{
+    fake_interrupt(req);
+    pthread_join(runner, NULL);
+}
+
+/* ---- group ----------------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+    struct fuse_req req;
+
+    (void)state;
+    now_ms = 1000;
+    fake_request_init(&first);
+    fake_request_init(&second);
+    scfs_init(&fs, &options, &fake_driver);
+    fs.timer.now_ms = virtual_clock;
+    client = (struct smc_io_client){.arrived = arrived, .gone = gone, .context = &fs};
+    smc_io_register(&client);
+    if (smc_io_load(&fs.driver_object, fake_driver.entry) != STATUS_SUCCESS ||
+        fake_driver.plug(NULL) != STATUS_SUCCESS)
+        return -1;
+    reader = scfs_registry_after(&fs, 0);
+    if (reader == NULL)
+        return -1;
+    handle = scfs_handle_new(&fs, reader, SCFS_CONTROL, O_RDWR);
+    if (handle == NULL)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        fake_request_init(&req);
+        if (i == 0)
+            call(&req, IOCTL_SMARTCARD_POWER, cold_reset, sizeof cold_reset, FOREVER);
+        else
+            call(&req, IOCTL_SMARTCARD_SET_PROTOCOL, either, sizeof either, FOREVER);
+        if (req.result != 0)
+            return -1;
+        fake_request_destroy(&req);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    scfs_handle_release(handle);
+    smc_io_unload(&fs.driver_object);
+    smc_io_register(NULL);
+    scfs_reader_put(reader);
+    scfs_end(&fs);
+    fake_request_destroy(&first);
+    fake_request_destroy(&second);
+    return 0;
+}
+
+/* ---- cases ----------------------------------------------------------------------- */
+
+static void test_call_on_an_idle_reader_is_answered_in_this_thread(void **state)
+{
+    static const uint8_t expected[] = {T0_HEADER, 1, 0x90, 0x00};
+
+    (void)state;
+    COUNT(&first, 0);
+    assert_answer(&first, 0, STATUS_SUCCESS);
+    assert_int_equal(first.len, SCARD_CALL_HEADER_SIZE + sizeof expected);
+    assert_memory_equal(first.reply + SCARD_CALL_HEADER_SIZE, expected, sizeof expected);
+    fake_interrupt(&first); /* too late */
+    assert_answer(&first, 0, STATUS_SUCCESS);
+}
+
+static void test_call_that_fails_returns_status_and_no_bytes(void **state)
+{
+    static const uint8_t other_protocol[] = {2, 0, 0, 0, 8, 0, 0, 0, 0x80, 0xE8, 0, 0};
+
+    (void)state;
+    transmit(&first, other_protocol, sizeof other_protocol, FOREVER);
+    assert_answer(&first, 0, STATUS_INVALID_DEVICE_STATE);
+    assert_int_equal(first.len, SCARD_CALL_HEADER_SIZE);
+}
+
+static void test_call_interrupted_before_it_begins_never_reaches_the_card(void **state)
+{
+    (void)state;
+    fake_interrupt(&first);
+    COUNT(&first, FOREVER);
+    assert_answer(&first, EINTR, 0);
+    assert_int_equal(count(), 1);
+}
+
+static void test_call_on_a_busy_reader_without_time_is_refused(void **state)
+{
+    (void)state;
+    begin_long(&first);
+    COUNT(&second, 0);
+    assert_answer(&second, 0, STATUS_IO_TIMEOUT);
+    end_long(&first);
+    assert_answer(&first, EINTR, 0);
+    assert_int_equal(count(), 2); /* the long one and this */
+}
+
+static void test_call_that_waits_is_withdrawn_by_an_interrupt(void **state)
+{
+    (void)state;
+    begin_long(&first);
+    COUNT(&second, FOREVER);
+    assert_int_equal(second.answers, 0);
+    fake_interrupt(&second);
+    assert_answer(&second, EINTR, 0);
+    assert_int_equal(first.answers, 0);
+    end_long(&first);
+    assert_int_equal(count(), 2);
+}
+
+static void test_call_that_waits_is_withdrawn_by_its_limit(void **state)
+{
+    (void)state;
+    begin_long(&first);
+    COUNT(&second, 50);
+    now_ms += 49;
+    scfs_timer_expire(&fs.timer);
+    assert_int_equal(second.answers, 0);
+    now_ms++;
+    scfs_timer_expire(&fs.timer);
+    assert_answer(&second, 0, STATUS_IO_TIMEOUT);
+    end_long(&first);
+    assert_int_equal(count(), 2);
+}
+
+static void test_call_whose_turn_has_come_is_not_ended_by_its_limit(void **state)
+{
+    const unsigned before = fake_driver_sleeps();
+
+    (void)state;
+    begin_long(&first);
+    transmit(&second, long_apdu, sizeof long_apdu, 50);
+    fake_interrupt(&first);
+    assert_answer(&first, EINTR, 0);
+    fake_driver_wait_sleeps(before + 2); /* its turn comes in the other thread */
+    now_ms += 100;
+    scfs_timer_expire(&fs.timer);
+    assert_int_equal(second.answers, 0);
+    end_long(&second);
+    assert_answer(&second, EINTR, 0);
+}
+
+static void test_running_call_that_is_interrupted_is_answered_at_once(void **state)
+{
+    (void)state;
+    begin_long(&first);
+    fake_interrupt(&first);
+    assert_answer(&first, EINTR, 0); /* whether or not the driver has ended by now */
+    pthread_join(runner, NULL);
+    assert_answer(&first, EINTR, 0);
+    assert_int_equal(count(), 2);
+}
+
+static void test_removal_ends_running_and_waiting_calls(void **state)
+{
+    (void)state;
+    begin_long(&first);
+    COUNT(&second, FOREVER);
+    assert_int_equal(fake_driver.unplug(reader->device), 0);
+    assert_answer(&first, 0, STATUS_DEVICE_REMOVED);
+    assert_answer(&second, 0, STATUS_DEVICE_REMOVED);
+    pthread_join(runner, NULL);
+    fake_request_destroy(&second);
+    fake_request_init(&second);
+    COUNT(&second, FOREVER);
+    assert_answer(&second, 0, STATUS_DEVICE_REMOVED);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_call_on_an_idle_reader_is_answered_in_this_thread),
+        CASE(test_call_that_fails_returns_status_and_no_bytes),
+        CASE(test_call_interrupted_before_it_begins_never_reaches_the_card),
+        CASE(test_call_on_a_busy_reader_without_time_is_refused),
+        CASE(test_call_that_waits_is_withdrawn_by_an_interrupt),
+        CASE(test_call_that_waits_is_withdrawn_by_its_limit),
+        CASE(test_call_whose_turn_has_come_is_not_ended_by_its_limit),
+        CASE(test_running_call_that_is_interrupted_is_answered_at_once),
+        CASE(test_removal_ends_running_and_waiting_calls),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
