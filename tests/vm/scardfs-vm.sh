@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # scardfs-vm.sh - the daemon in a guest kernel with real USB: a QEMU usb-ccid reader appears,
-# its card is pulled, it is unplugged and plugged in again. From the environment: SCARDFS.
+# its card is pulled, it is unplugged and plugged in again. From the environment: SCARDFS, SCARDCALL.
 #
-# QEMU's reader is TPDU level: its card has an ATR, is powered and comes and goes.
+# QEMU's reader is TPDU level, T=0 only: what its card is told goes out as TPDUs.
 # shellcheck disable=SC2317  # functions are called through step
 here=$(cd "$(dirname "$0")" && pwd -P)
 
@@ -14,6 +14,7 @@ if [ -z "$TESTBED_GUEST" ]; then
         exit 77
     }
     [ -n "$SCARDFS" ] || skip 'SCARDFS does not name the daemon'
+    [ -n "$SCARDCALL" ] || skip 'SCARDCALL does not name its caller'
     [ "$(uname -m)" = x86_64 ] || skip 'the guest is for amd64'
     [ "$(id -u)" -eq 0 ] || skip 'needs root'
     command -v apt-get >/dev/null || skip 'needs Debian packages'
@@ -33,7 +34,7 @@ if [ -z "$TESTBED_GUEST" ]; then
         skip "no guest boots here: $(head -n 1 "$said")"
     fi
     "$here/vm-run" --reader 1 --timeout 300 \
-        -e SCARDFS -e LD_LIBRARY_PATH -e ASAN_OPTIONS -- sh "$0"
+        -e SCARDFS -e SCARDCALL -e LD_LIBRARY_PATH -e ASAN_OPTIONS -- sh "$0"
     exit
 fi
 
@@ -51,6 +52,13 @@ step 'the reader appears' eventually 20 test -d "$r"
 is 'its ATR' "$atr" "$(cat "$r/atr")"
 is 'its state' negotiable "$(cat "$r/state")"
 is 'vendor_name' QEMU "$(cat "$r/attributes/vendor_name")"
+
+t0=0100000008000000
+is 'T=0 is selected' '00000000 01000000' "$("$SCARDCALL" "$r/control" set_protocol 03000000)"
+is 'SELECT is answered' "00000000 ${t0}9000" \
+    "$("$SCARDCALL" "$r/control" transmit ${t0}00a40000023f00)"
+is 'GET DATA, too' "00000000 ${t0}000102039000" "$("$SCARDCALL" "$r/control" transmit ${t0}00ca000004)"
+is 'its state' specific "$(cat "$r/state")"
 
 cat "$r/events/absent" >"$dir/absent" 2>&1 &
 waiter=$!
