@@ -97,6 +97,7 @@ struct scfs_reader {
         bool queued;  /* or running */
         bool running; /* request may be cancelled */
         bool again;   /* another card came meanwhile */
+        bool ran;     /* it got a thread */
         uint8_t buffer[64];
     } power;
     unsigned resetting;    /* resets queued by the daemon or running */
@@ -173,6 +174,7 @@ struct scfs_handle {
     struct scfs_reader *reader; /* NULL: a file of the mount itself */
     enum scfs_kind kind;
     bool may_touch;
+    uid_t uid;             /* of who has opened it */
     pthread_mutex_t *lock; /* the reader's or the registry's: what follows */
 
     char text[SCFS_TEXT_MAX]; /* text files: the snapshot */

@@ -5,7 +5,8 @@
  *
  * There is one reset job per reader. A card that comes while it is queued is served by
  * it; one that comes while it runs makes it run again. It does nothing when a client's
- * request has reached the card first.
+ * request has reached the card first. When no thread can be had for it, the reset that
+ * was wanted has failed; the next card gets another try.
  */
 #include "fs/internal.h"
 
@@ -26,6 +27,7 @@ static void run(struct scfs_job *job)
 
     pthread_mutex_lock(&reader->lock);
     power->again = false;
+    power->ran = true;
     power->running = !reader->gone && reader->present && !reader->touched;
     if (!power->running) {
         pthread_mutex_unlock(&reader->lock);
@@ -56,7 +58,11 @@ static void finish(struct scfs_job *job)
     bool again;
 
     pthread_mutex_lock(&reader->lock);
+    if (!reader->power.ran)
+        reader->reset_status = STATUS_INSUFFICIENT_RESOURCES;
+    reader->power.ran = false;
     again = reader->power.again && !reader->gone;
+    reader->power.again = false; /* without a thread, submit comes back here at once */
     if (!again) {
         reader->power.queued = false;
         reader->resetting--;

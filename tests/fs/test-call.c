@@ -16,32 +16,13 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "bare.h"
 #include "fake_driver.h"
 #include "fake_fuse.h"
 #include "fs/internal.h"
 
-static struct scfs_options options;
-static struct scfs fs;
-static struct smc_io_client client;
-static struct scfs_reader *reader;
 static struct scfs_handle *handle;
 static struct fuse_req first, second;
-static uint64_t now_ms;
-
-static uint64_t virtual_clock(void)
-{
-    return now_ms;
-}
-
-static NTSTATUS arrived(void *context, PDEVICE_OBJECT device)
-{
-    return scfs_reader_arrived(context, device);
-}
-
-static void gone(void *context, PDEVICE_OBJECT device, int surprise)
-{
-    scfs_reader_gone(context, device, surprise != 0);
-}
 
 /* ---- calls ----------------------------------------------------------------------- */
 
@@ -135,20 +116,11 @@ static int setup(void **state)
     struct fuse_req req;
 
     (void)state;
-    now_ms = 1000;
     fake_request_init(&first);
     fake_request_init(&second);
-    scfs_init(&fs, &options, &fake_driver);
-    fs.timer.now_ms = virtual_clock;
-    client = (struct smc_io_client){.arrived = arrived, .gone = gone, .context = &fs};
-    smc_io_register(&client);
-    if (smc_io_load(&fs.driver_object, fake_driver.entry) != STATUS_SUCCESS ||
-        fake_driver.plug(NULL) != STATUS_SUCCESS)
+    if (!bare_begin(false))
         return -1;
-    reader = scfs_registry_after(&fs, 0);
-    if (reader == NULL)
-        return -1;
-    handle = scfs_handle_new(&fs, reader, SCFS_CONTROL, O_RDWR);
+    handle = scfs_handle_new(&bare_fs, bare_reader, SCFS_CONTROL, O_RDWR);
     if (handle == NULL)
         return -1;
     for (int i = 0; i < 2; i++) {
@@ -168,10 +140,7 @@ static int teardown(void **state)
 {
     (void)state;
     scfs_handle_release(handle);
-    smc_io_unload(&fs.driver_object);
-    smc_io_register(NULL);
-    scfs_reader_put(reader);
-    scfs_end(&fs);
+    bare_end();
     fake_request_destroy(&first);
     fake_request_destroy(&second);
     return 0;
@@ -240,11 +209,11 @@ static void test_call_that_waits_is_withdrawn_by_its_limit(void **state)
     (void)state;
     begin_long(&first);
     COUNT(&second, 50);
-    now_ms += 49;
-    scfs_timer_expire(&fs.timer);
+    bare_now_ms += 49;
+    scfs_timer_expire(&bare_fs.timer);
     assert_int_equal(second.answers, 0);
-    now_ms++;
-    scfs_timer_expire(&fs.timer);
+    bare_now_ms++;
+    scfs_timer_expire(&bare_fs.timer);
     assert_answer(&second, 0, STATUS_IO_TIMEOUT);
     end_long(&first);
     assert_int_equal(count(), 2);
@@ -260,8 +229,8 @@ static void test_call_whose_turn_has_come_is_not_ended_by_its_limit(void **state
     fake_interrupt(&first);
     assert_answer(&first, EINTR, 0);
     fake_driver_wait_sleeps(before + 2); /* its turn comes in the other thread */
-    now_ms += 100;
-    scfs_timer_expire(&fs.timer);
+    bare_now_ms += 100;
+    scfs_timer_expire(&bare_fs.timer);
     assert_int_equal(second.answers, 0);
     end_long(&second);
     assert_answer(&second, EINTR, 0);
@@ -283,7 +252,7 @@ static void test_removal_ends_running_and_waiting_calls(void **state)
     (void)state;
     begin_long(&first);
     COUNT(&second, FOREVER);
-    assert_int_equal(fake_driver.unplug(reader->device), 0);
+    assert_int_equal(fake_driver.unplug(bare_reader->device), 0);
     assert_answer(&first, 0, STATUS_DEVICE_REMOVED);
     assert_answer(&second, 0, STATUS_DEVICE_REMOVED);
     pthread_join(runner, NULL);
