@@ -129,5 +129,10 @@ void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd
         fuse_reply_err(req, EBADF);
         return;
     }
+    /* What it switches on goes for all readers, and into the log of all. */
+    if (header.code == SCFS_IOCTL_SMARTCARD_SET_DEBUG_LEVEL && handle->uid != 0) {
+        fuse_reply_err(req, EPERM);
+        return;
+    }
     scfs_call_start(req, handle, &header, input);
 }

@@ -45,6 +45,14 @@ static struct scfs_handle *handle_of(const struct fuse_file_info *fi)
     return (struct scfs_handle *)(uintptr_t)fi->fh;
 }
 
+/* Each of libfuse's threads has a buffer for the longest write; ours are short. */
+static void op_init(void *userdata, struct fuse_conn_info *connection)
+{
+    (void)userdata;
+    if (connection->max_write > SCFS_WRITE_MAX)
+        connection->max_write = SCFS_WRITE_MAX;
+}
+
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     if (!scfs_node_is_dir(scfs_node_kind(ino))) {
@@ -84,6 +92,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     if (handle == NULL) {
         fuse_reply_err(req, errno);
     } else {
+        handle->uid = fuse_req_ctx(req)->uid;
         fi->fh = (uintptr_t)handle;
         fi->direct_io = 1;
         fi->nonseekable = kind == SCFS_CONTROL;
@@ -186,6 +195,27 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
     fuse_reply_err(req, EPERM);
 }
 
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+                       const char *name)
+{
+    (void)target, (void)parent, (void)name;
+    fuse_reply_err(req, EPERM);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+    (void)ino, (void)parent, (void)name;
+    fuse_reply_err(req, EPERM);
+}
+
+/* Left to the kernel, locks would succeed and mean nothing. */
+static void op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+                     int operation)
+{
+    (void)ino, (void)fi, (void)operation;
+    fuse_reply_err(req, EOPNOTSUPP);
+}
+
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
                       fuse_ino_t new_parent, const char *new_name, unsigned flags)
 {
@@ -194,6 +224,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 }
 
 const struct fuse_lowlevel_ops scfs_ops = {
+    .init = op_init,
     .lookup = scfs_tree_lookup,
     .getattr = scfs_tree_getattr,
     .setattr = scfs_tree_setattr,
@@ -210,6 +241,9 @@ const struct fuse_lowlevel_ops scfs_ops = {
     .unlink = op_unlink,
     .rmdir = op_unlink,
     .rename = op_rename,
+    .symlink = op_symlink,
+    .link = op_link,
+    .flock = op_flock,
 };
 
 void scfs_init(struct scfs *fs, const struct scfs_options *options,

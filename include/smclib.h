@@ -48,7 +48,7 @@ extern "C" {
 #define RDF_READER_SWALLOW  3
 #define RDF_CARD_TRACKING   4 /* mandatory */
 #define RDF_SET_PROTOCOL    5 /* mandatory */
-#define RDF_DEBUG_LEVEL     6
+#define RDF_DEBUG_LEVEL     6 /* MinorIoControlCode is the new mask */
 #define RDF_CARD_CONFISCATE 7
 #define RDF_IOCTL_VENDOR    8
 #define RDF_ATR_PARSE       9

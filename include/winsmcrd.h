@@ -51,6 +51,9 @@ extern "C" {
  * ours. CANCEL_BLOCKING ends the caller's waits with STATUS_CANCELLED. */
 #define SCFS_IOCTL_SMARTCARD_CANCEL_BLOCKING SCARD_CTL_CODE(17)
 #define SCFS_IOCTL_SMARTCARD_RESET_EVENTS    SCARD_CTL_CODE(18)
+/* in: uint32 mask of DEBUG_* (smcnt.h); for the library, and for the driver where it has
+ * RDF_DEBUG_LEVEL. Of the mount: root only. */
+#define SCFS_IOCTL_SMARTCARD_SET_DEBUG_LEVEL SCARD_CTL_CODE(19)
 
 /* ---- power ----------------------------------------------------------------------- */
 

@@ -213,6 +213,8 @@ NTSTATUS SmartcardUpdateCardCapabilities(PSMARTCARD_EXTENSION SmartcardExtension
 {
     PSMARTCARD_EXTENSION ext = SmartcardExtension;
     NTSTATUS status = STATUS_UNRECOGNIZED_MEDIA;
+    SCARD_CARD_CAPABILITIES caps; /* to be shown */
+    ULONG state;
     bool good;
     KIRQL irql;
 
@@ -229,7 +231,15 @@ NTSTATUS SmartcardUpdateCardCapabilities(PSMARTCARD_EXTENSION SmartcardExtension
     } else {
         ext->CardCapabilities.Protocol.Supported = SCARD_PROTOCOL_UNDEFINED;
     }
+    caps = ext->CardCapabilities;
+    state = ext->ReaderCapabilities.CurrentState;
     KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
+    SmartcardDebug(
+        DEBUG_ATR,
+        ("reader %u: ATR of %u bytes%s, %s: protocols %#x, FI %u, DI %u, state "
+         "%u\n",
+         ext->VendorAttr.UnitNo, caps.ATR.Length, good ? "" : " that cannot be read",
+         smc_status_name(status), caps.Protocol.Supported, caps.Fl, caps.Dl, state));
     smc_t1_reset_extension(ext);
     return status;
 }

@@ -80,6 +80,15 @@ static NTSTATUS answer_reset_events(PSMARTCARD_EXTENSION ext,
     return STATUS_SUCCESS;
 }
 
+static NTSTATUS answer_debug_level(PSMARTCARD_EXTENSION ext,
+                                   const struct smc_buffers *buffers, ULONG *information)
+{
+    UNREFERENCED_PARAMETER(ext);
+    UNREFERENCED_PARAMETER(information);
+    SmartcardSetDebugLevel(smc_number_at(buffers->bytes));
+    return STATUS_SUCCESS;
+}
+
 static bool is_vendor_attribute(const struct smc_control_row *row,
                                 const struct smc_buffers *buffers)
 {
@@ -113,13 +122,15 @@ static const struct smc_control_row rows[] = {
      answer_cancel_blocking, NULL, NULL},
     {SCFS_IOCTL_SMARTCARD_RESET_EVENTS, 0, 0, ANY_STATE, NO_CALLBACK, answer_reset_events,
      NULL, NULL},
+    {SCFS_IOCTL_SMARTCARD_SET_DEBUG_LEVEL, 4, 0, ANY_STATE, RDF_DEBUG_LEVEL,
+     answer_debug_level, NULL, smc_prepare_number},
 };
 
 /* Codes that the library does not know are the vendor's, unchecked. */
 static const struct smc_control_row vendor_row = {
     0, 0, 0, ANY_STATE, RDF_IOCTL_VENDOR, NULL, NULL, NULL};
 static const struct smc_control_row vendor_attribute_row = {
-    0, 0, 0, ANY_STATE, RDF_IOCTL_VENDOR, NULL, NULL, smc_prepare_vendor_attribute};
+    0, 0, 0, ANY_STATE, RDF_IOCTL_VENDOR, NULL, NULL, smc_prepare_number};
 
 static const struct smc_control_row *find(ULONG code)
 {
@@ -140,6 +151,13 @@ static NTSTATUS check(PSMARTCARD_EXTENSION ext, const struct smc_control_row *ro
     if (buffers->out_len < row->min_out)
         return STATUS_BUFFER_TOO_SMALL;
     return row->check != NULL ? row->check(ext, buffers) : STATUS_SUCCESS;
+}
+
+/* A row that the library has answered may have a callback too, where there is one. */
+static bool is_the_drivers(PSMARTCARD_EXTENSION ext, const struct smc_control_row *row)
+{
+    return row->answer == NULL ||
+           (row->callback != NO_CALLBACK && ext->ReaderFunction[row->callback] != NULL);
 }
 
 /* ---- the entry ------------------------------------------------------------------- */
@@ -167,6 +185,11 @@ NTSTATUS SmartcardDeviceControl(PSMARTCARD_EXTENSION SmartcardExtension, PIRP Ir
         return smc_irp_complete(Irp, status, 0);
 
     code = Irp->Stack.Parameters.DeviceIoControl.IoControlCode;
+    SmartcardDebug(DEBUG_IOCTL,
+                   ("reader %u: ioctl %#x, %u bytes in, room for %u\n",
+                    ext->VendorAttr.UnitNo, code,
+                    Irp->Stack.Parameters.DeviceIoControl.InputBufferLength,
+                    Irp->Stack.Parameters.DeviceIoControl.OutputBufferLength));
     if (code == IOCTL_SMARTCARD_IS_PRESENT || code == IOCTL_SMARTCARD_IS_ABSENT) {
         status = smc_track_issue(ext, Irp, code == IOCTL_SMARTCARD_IS_PRESENT);
         SmartcardReleaseRemoveLock(ext);
@@ -182,13 +205,16 @@ NTSTATUS SmartcardDeviceControl(PSMARTCARD_EXTENSION SmartcardExtension, PIRP Ir
             row = &vendor_attribute_row;
         if (row->answer != NULL)
             status = row->answer(ext, &buffers, &information);
-        else
+        if (NT_SUCCESS(status) && is_the_drivers(ext, row))
             status = smc_serve(ext, Irp, row, &buffers, &information);
     }
     if (status == STATUS_PENDING) /* SmartcardCompleteRequest does the rest */
         return STATUS_PENDING;
     if (row == &vendor_attribute_row && status == STATUS_INVALID_DEVICE_REQUEST)
         status = STATUS_NOT_SUPPORTED;
+    SmartcardDebug(DEBUG_IOCTL,
+                   ("reader %u: ioctl %#x ends, %s, %u bytes out\n",
+                    ext->VendorAttr.UnitNo, code, smc_status_name(status), information));
     status = smc_irp_complete(Irp, status, NT_SUCCESS(status) ? information : 0);
     SmartcardReleaseRemoveLock(ext);
     return status;

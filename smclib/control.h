@@ -62,7 +62,7 @@ static inline NTSTATUS smc_state_suffices(ULONG state, ULONG min_state)
 /* prepare.c */
 smc_check_function smc_check_power, smc_check_transmit;
 smc_prepare_function smc_prepare_power, smc_prepare_protocol, smc_prepare_transmit;
-smc_prepare_function smc_prepare_vendor_attribute;
+smc_prepare_function smc_prepare_number;
 
 /* serve.c: waits for the turn of the request and calls the driver, up to but without
  * completion. STATUS_PENDING: SmartcardCompleteRequest completes it. */

@@ -77,6 +77,13 @@ NTSTATUS smc_prepare_protocol(PSMARTCARD_EXTENSION ext, const struct smc_buffers
         (usable & SCARD_PROTOCOL_T1) != 0 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0);
     smc_t1_reset_extension(ext);
     ext->MinorIoControlCode = usable;
+    SmartcardDebug(DEBUG_PROTOCOL,
+                   ("reader %u: protocols %#x of %#x, F %u, D %u, %u kHz, %u bit/s\n",
+                    ext->VendorAttr.UnitNo, usable, mask,
+                    smc_clock_rates[ext->CardCapabilities.PtsData.Fl & 0xF].F,
+                    smc_bit_rates[ext->CardCapabilities.PtsData.Dl & 0xF].DNumerator,
+                    ext->CardCapabilities.PtsData.CLKFrequency,
+                    ext->CardCapabilities.PtsData.DataRate));
     return STATUS_PENDING;
 }
 
@@ -125,10 +132,9 @@ NTSTATUS smc_prepare_transmit(PSMARTCARD_EXTENSION ext, const struct smc_buffers
     return STATUS_PENDING;
 }
 
-/* ---- attributes of the vendor class ---------------------------------------------- */
+/* ---- vendor attributes, debug level ---------------------------------------------- */
 
-NTSTATUS smc_prepare_vendor_attribute(PSMARTCARD_EXTENSION ext,
-                                      const struct smc_buffers *buffers)
+NTSTATUS smc_prepare_number(PSMARTCARD_EXTENSION ext, const struct smc_buffers *buffers)
 {
     ext->MinorIoControlCode = smc_number_at(buffers->bytes);
     return STATUS_PENDING;

@@ -62,8 +62,12 @@ NTSTATUS SmartcardT1Request(PSMARTCARD_EXTENSION SmartcardExtension)
     status = smc_t1_next(&link, ext->IoRequest.RequestBuffer + header,
                          request->Buffer + request->BufferLength,
                          request->BufferSize - request->BufferLength, &len);
-    if (NT_SUCCESS(status))
+    if (NT_SUCCESS(status)) {
         request->BufferLength += (ULONG)len;
+        SmartcardDebug(DEBUG_PROTOCOL,
+                       ("reader %u: T=1 block %02x out, %u bytes\n",
+                        ext->VendorAttr.UnitNo, ext->T1.LastPcb, (unsigned)len));
+    }
     smc_device_mark(ext);
     return status;
 }
@@ -84,6 +88,9 @@ NTSTATUS SmartcardT1Reply(PSMARTCARD_EXTENSION SmartcardExtension)
         smc_t1_take(&link, ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferLength,
                     ext->T1.ReplyData, ext->IoRequest.ReplyBufferLength - header);
     publish(ext);
+    SmartcardDebug(DEBUG_PROTOCOL,
+                   ("reader %u: T=1 block in, %u bytes, %s\n", ext->VendorAttr.UnitNo,
+                    ext->SmartcardReply.BufferLength, smc_status_name(status)));
     if (status == STATUS_SUCCESS)
         *ext->IoRequest.Information = header + ext->T1.BytesReceived;
     return status;

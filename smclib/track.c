@@ -49,6 +49,7 @@ static NTSTATUS end(PIRP irp, NTSTATUS status)
         IoReleaseCancelSpinLock(irql);
         status = STATUS_CANCELLED;
     }
+    SmartcardDebug(DEBUG_IOCTL, ("tracker ends, %s\n", smc_status_name(status)));
     return smc_irp_complete(irp, status, 0);
 }
 

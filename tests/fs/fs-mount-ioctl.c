@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -113,6 +114,33 @@ static void test_ioctl_on_a_read_only_handle_looks_and_does_not_touch(void **sta
     assert_int_equal(
         mounted_call(fd, IOCTL_SMARTCARD_POWER, &cold, 4, NULL, NULL, 0, &status), EBADF);
     assert_int_equal(status, 0x5A5A5A5A);
+    close(fd);
+}
+
+static int set_debug_level(int fd)
+{
+    uint32_t level = 0;
+
+    return mounted_call(fd, SCFS_IOCTL_SMARTCARD_SET_DEBUG_LEVEL, &level, 4, NULL, NULL,
+                        FOREVER, NULL);
+}
+
+static void test_ioctl_of_the_debug_level_is_for_what_root_has_opened(void **state)
+{
+    int fd = mounted_open(&m, "reader0/control", O_RDWR);
+    struct stat file;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(fstat(fd, &file), 0);
+    assert_int_equal(set_debug_level(fd), geteuid() == 0 ? 0 : EPERM);
+    child = fork();
+    if (child == 0) {
+        setfsgid(file.st_gid);
+        setfsuid(geteuid() == 0 ? 65534 : geteuid());
+        _exit(set_debug_level(mounted_open(&m, "reader0/control", O_RDWR)));
+    }
+    assert_int_equal(exit_of(child), EPERM);
     close(fd);
 }
 
@@ -250,6 +278,7 @@ int main(void)
         CASE(test_ioctl_of_another_number_is_enotty),
         CASE(test_ioctl_of_the_largest_size_is_served),
         CASE(test_ioctl_on_a_read_only_handle_looks_and_does_not_touch),
+        CASE(test_ioctl_of_the_debug_level_is_for_what_root_has_opened),
         CASE(test_ioctl_status_and_errno_travel_together),
         CASE(test_wait_with_timeout_ends_with_io_timeout),
         CASE(test_cancel_blocking_ends_the_waits_of_its_handle_only),

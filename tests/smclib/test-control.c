@@ -315,6 +315,29 @@ static void test_control_lengths_without_memory_are_invalid(void **state)
                   STATUS_NOT_SUPPORTED);
 }
 
+static ULONG told_level;
+
+static NTSTATUS take_level(PSMARTCARD_EXTENSION ext)
+{
+    told_level = ext->MinorIoControlCode;
+    return STATUS_SUCCESS;
+}
+
+static void test_control_debug_level_is_set_and_told_to_the_driver(void **state)
+{
+    (void)state;
+    fake_expect(&reader, SCFS_IOCTL_SMARTCARD_SET_DEBUG_LEVEL, "0500", 0,
+                STATUS_INVALID_PARAMETER, "");
+    fake_expect(&reader, SCFS_IOCTL_SMARTCARD_SET_DEBUG_LEVEL, "05000000", 0,
+                STATUS_SUCCESS, "");
+    assert_int_equal(SmartcardGetDebugLevel(), 5);
+    reader.ext.ReaderFunction[RDF_DEBUG_LEVEL] = take_level;
+    fake_expect(&reader, SCFS_IOCTL_SMARTCARD_SET_DEBUG_LEVEL, "00000080", 0,
+                STATUS_SUCCESS, "");
+    assert_int_equal(told_level, DEBUG_BREAK);
+    SmartcardSetDebugLevel(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +372,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_control_lengths_without_memory_are_invalid,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_control_debug_level_is_set_and_told_to_the_driver, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
