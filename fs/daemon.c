@@ -77,6 +77,13 @@ static void log_line(void *context, PDEVICE_OBJECT device, NTSTATUS status,
     scfs_log_driver(context, device, status, text);
 }
 
+static void log_link(void *context, const char *name, int created)
+{
+    (void)context;
+    if ((SmartcardGetDebugLevel() & DEBUG_DRIVER) != 0)
+        scfs_log(LOG_DEBUG, "%s %s", created ? "new name" : "name gone:", name);
+}
+
 /* ---- start and stop -------------------------------------------------------------- */
 
 static bool start_driver(struct life *life)
@@ -87,8 +94,11 @@ static bool start_driver(struct life *life)
 
     if (options->debug)
         SmartcardSetDebugLevel(options->debug_level);
-    life->client = (struct smc_io_client){
-        .arrived = arrived, .gone = gone, .log = log_line, .context = &life->fs};
+    life->client = (struct smc_io_client){.arrived = arrived,
+                                          .gone = gone,
+                                          .log = log_line,
+                                          .context = &life->fs,
+                                          .link = log_link};
     smc_io_register(&life->client);
     status = smc_io_load(&life->fs.driver_object, driver->entry);
     if (!NT_SUCCESS(status)) {

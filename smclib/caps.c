@@ -234,12 +234,12 @@ NTSTATUS SmartcardUpdateCardCapabilities(PSMARTCARD_EXTENSION SmartcardExtension
     caps = ext->CardCapabilities;
     state = ext->ReaderCapabilities.CurrentState;
     KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
-    SmartcardDebug(
-        DEBUG_ATR,
-        ("reader %u: ATR of %u bytes%s, %s: protocols %#x, FI %u, DI %u, state "
-         "%u\n",
-         ext->VendorAttr.UnitNo, caps.ATR.Length, good ? "" : " that cannot be read",
-         smc_status_name(status), caps.Protocol.Supported, caps.Fl, caps.Dl, state));
+    SmartcardDebug(DEBUG_ATR,
+                   ("unit %u: ATR of %u bytes%s, %s: protocols %#x, FI %u, DI %u, state "
+                    "%u\n",
+                    ext->VendorAttr.UnitNo, caps.ATR.Length,
+                    good ? "" : " that cannot be read", smc_status_name(status),
+                    caps.Protocol.Supported, caps.Fl, caps.Dl, state));
     smc_t1_reset_extension(ext);
     return status;
 }

@@ -186,7 +186,7 @@ NTSTATUS SmartcardDeviceControl(PSMARTCARD_EXTENSION SmartcardExtension, PIRP Ir
 
     code = Irp->Stack.Parameters.DeviceIoControl.IoControlCode;
     SmartcardDebug(DEBUG_IOCTL,
-                   ("reader %u: ioctl %#x, %u bytes in, room for %u\n",
+                   ("unit %u: ioctl %#x, %u bytes in, room for %u\n",
                     ext->VendorAttr.UnitNo, code,
                     Irp->Stack.Parameters.DeviceIoControl.InputBufferLength,
                     Irp->Stack.Parameters.DeviceIoControl.OutputBufferLength));
@@ -213,8 +213,8 @@ NTSTATUS SmartcardDeviceControl(PSMARTCARD_EXTENSION SmartcardExtension, PIRP Ir
     if (row == &vendor_attribute_row && status == STATUS_INVALID_DEVICE_REQUEST)
         status = STATUS_NOT_SUPPORTED;
     SmartcardDebug(DEBUG_IOCTL,
-                   ("reader %u: ioctl %#x ends, %s, %u bytes out\n",
-                    ext->VendorAttr.UnitNo, code, smc_status_name(status), information));
+                   ("unit %u: ioctl %#x ends, %s, %u bytes out\n", ext->VendorAttr.UnitNo,
+                    code, smc_status_name(status), information));
     status = smc_irp_complete(Irp, status, NT_SUCCESS(status) ? information : 0);
     SmartcardReleaseRemoveLock(ext);
     return status;

@@ -68,6 +68,7 @@ bool smc_mutant_take_locked(PKMUTANT mutant);
 /* ---- io.c ------------------------------------------------------------------------ */
 
 void smc_io_log(PDEVICE_OBJECT device, NTSTATUS status, const char *text);
+void smc_io_link(const char *name, bool created);
 
 /* ---- devobj.c -------------------------------------------------------------------- */
 

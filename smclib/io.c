@@ -54,6 +54,14 @@ void smc_io_log(PDEVICE_OBJECT device, NTSTATUS status, const char *text)
         now.log(now.context, device, status, text);
 }
 
+void smc_io_link(const char *name, bool created)
+{
+    struct smc_io_client now = client_now();
+
+    if (now.link != NULL)
+        now.link(now.context, name, created);
+}
+
 /* ---- announcing a function ------------------------------------------------------- */
 
 /* Takes a function back from the client: true when the client had it. */

@@ -18,12 +18,15 @@
  *   SURPRISE_REMOVAL (if surprise), CLEANUP, CLOSE and REMOVE, and never touches the
  *   device again once it has returned. Called once for each device that arrived well.
  * log: one line. device may be NULL, a function device or a physical device.
+ * link: a driver has created or deleted a name for a reader (SmartcardCreateLink). May be
+ *   NULL.
  */
 struct smc_io_client {
     NTSTATUS (*arrived)(void *context, PDEVICE_OBJECT device);
     void (*gone)(void *context, PDEVICE_OBJECT device, int surprise);
     void (*log)(void *context, PDEVICE_OBJECT device, NTSTATUS status, const char *text);
     void *context;
+    void (*link)(void *context, const char *name, int created);
 };
 
 /* NULL takes the client away. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * link.c - the names SCReader0, SCReader1 ... that drivers older than device interfaces
- * ask for. They name nothing here; only the numbers are kept apart.
+ * ask for. The numbers are kept apart here; what a name is worth is the client's affair.
  */
 #include "internal.h"
 
@@ -10,6 +10,7 @@
 
 #define LINK_PREFIX "\\DosDevices\\SCReader"
 #define LINK_MAX    256
+#define NAME_SIZE   (sizeof LINK_PREFIX + 10) /* with any unsigned number */
 
 static pthread_mutex_t link_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool link_used[LINK_MAX];
@@ -53,9 +54,14 @@ static bool number_release(unsigned number)
     return used;
 }
 
+static void name_make(char name[NAME_SIZE], unsigned number)
+{
+    snprintf(name, NAME_SIZE, LINK_PREFIX "%u", number);
+}
+
 NTSTATUS SmartcardCreateLink(PUNICODE_STRING LinkName, PUNICODE_STRING DeviceName)
 {
-    char name[sizeof LINK_PREFIX + 10];
+    char name[NAME_SIZE];
     unsigned number;
 
     if (LinkName == NULL)
@@ -65,11 +71,12 @@ NTSTATUS SmartcardCreateLink(PUNICODE_STRING LinkName, PUNICODE_STRING DeviceNam
     number = number_take();
     if (number == LINK_MAX)
         return STATUS_INSUFFICIENT_RESOURCES;
-    snprintf(name, sizeof name, LINK_PREFIX "%u", number);
+    name_make(name, number);
     if (!smc_string_make(LinkName, name)) {
         number_release(number);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
+    smc_io_link(name, true);
     return STATUS_SUCCESS;
 }
 
@@ -96,6 +103,7 @@ static unsigned number_of(const UNICODE_STRING *name)
 
 NTSTATUS SmartcardDeleteLink(PUNICODE_STRING LinkName)
 {
+    char name[NAME_SIZE];
     unsigned number;
 
     if (LinkName == NULL)
@@ -103,5 +111,7 @@ NTSTATUS SmartcardDeleteLink(PUNICODE_STRING LinkName)
     number = number_of(LinkName);
     if (number == LINK_MAX || !number_release(number))
         return STATUS_NO_SUCH_DEVICE;
+    name_make(name, number);
+    smc_io_link(name, false);
     return STATUS_SUCCESS;
 }

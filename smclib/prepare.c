@@ -78,7 +78,7 @@ NTSTATUS smc_prepare_protocol(PSMARTCARD_EXTENSION ext, const struct smc_buffers
     smc_t1_reset_extension(ext);
     ext->MinorIoControlCode = usable;
     SmartcardDebug(DEBUG_PROTOCOL,
-                   ("reader %u: protocols %#x of %#x, F %u, D %u, %u kHz, %u bit/s\n",
+                   ("unit %u: protocols %#x of %#x, F %u, D %u, %u kHz, %u bit/s\n",
                     ext->VendorAttr.UnitNo, usable, mask,
                     smc_clock_rates[ext->CardCapabilities.PtsData.Fl & 0xF].F,
                     smc_bit_rates[ext->CardCapabilities.PtsData.Dl & 0xF].DNumerator,

@@ -65,8 +65,8 @@ NTSTATUS SmartcardT1Request(PSMARTCARD_EXTENSION SmartcardExtension)
     if (NT_SUCCESS(status)) {
         request->BufferLength += (ULONG)len;
         SmartcardDebug(DEBUG_PROTOCOL,
-                       ("reader %u: T=1 block %02x out, %u bytes\n",
-                        ext->VendorAttr.UnitNo, ext->T1.LastPcb, (unsigned)len));
+                       ("unit %u: T=1 block %02x out, %u bytes\n", ext->VendorAttr.UnitNo,
+                        ext->T1.LastPcb, (unsigned)len));
     }
     smc_device_mark(ext);
     return status;
@@ -89,7 +89,7 @@ NTSTATUS SmartcardT1Reply(PSMARTCARD_EXTENSION SmartcardExtension)
                     ext->T1.ReplyData, ext->IoRequest.ReplyBufferLength - header);
     publish(ext);
     SmartcardDebug(DEBUG_PROTOCOL,
-                   ("reader %u: T=1 block in, %u bytes, %s\n", ext->VendorAttr.UnitNo,
+                   ("unit %u: T=1 block in, %u bytes, %s\n", ext->VendorAttr.UnitNo,
                     ext->SmartcardReply.BufferLength, smc_status_name(status)));
     if (status == STATUS_SUCCESS)
         *ext->IoRequest.Information = header + ext->T1.BytesReceived;

@@ -59,7 +59,8 @@ static void on_log(void *context, PDEVICE_OBJECT device, NTSTATUS status,
 
 void bench_begin(struct bench *bench, uint32_t features)
 {
-    const struct smc_io_client client = {on_arrived, on_gone, on_log, bench};
+    const struct smc_io_client client = {
+        .arrived = on_arrived, .gone = on_gone, .log = on_log, .context = bench};
     struct config config;
 
     memset(bench, 0, sizeof(*bench));

@@ -57,13 +57,13 @@ static void run_session(const char *atr, const char *verify, const char *answer)
 static void test_debug_tells_what_happens(void **state)
 {
     static const char *const expected[] = {
-        "reader 3: ioctl 0x310028, 0 bytes in, room for 0\n",
+        "unit 3: ioctl 0x310028, 0 bytes in, room for 0\n",
         "tracker ends, STATUS_SUCCESS\n",
-        "reader 3: ATR of 24 bytes, STATUS_SUCCESS: protocols 0x2, FI 1, DI 8, state 5\n",
-        "reader 3: protocols 0x2 of 0x3, F 372, D 12, ",
-        "reader 3: T=1 block c1 out, 5 bytes\n",
-        "reader 3: T=1 block in, 5 bytes, STATUS_MORE_PROCESSING_REQUIRED\n",
-        "reader 3: ioctl 0x310014 ends, STATUS_SUCCESS, 10 bytes out\n",
+        "unit 3: ATR of 24 bytes, STATUS_SUCCESS: protocols 0x2, FI 1, DI 8, state 5\n",
+        "unit 3: protocols 0x2 of 0x3, F 372, D 12, ",
+        "unit 3: T=1 block c1 out, 5 bytes\n",
+        "unit 3: T=1 block in, 5 bytes, STATUS_MORE_PROCESSING_REQUIRED\n",
+        "unit 3: ioctl 0x310014 ends, STATUS_SUCCESS, 10 bytes out\n",
     };
     const char *at = lines;
 
@@ -83,7 +83,7 @@ static void test_debug_tells_of_an_atr_that_cannot_be_read(void **state)
     fake_reader_set_atr(&reader, "3B80800102");
     fake_expect(&reader, IOCTL_SMARTCARD_POWER, "01000000", 33, STATUS_UNRECOGNIZED_MEDIA,
                 "");
-    assert_non_null(strstr(lines, "reader 3: ATR of 5 bytes that cannot be read, "
+    assert_non_null(strstr(lines, "unit 3: ATR of 5 bytes that cannot be read, "
                                   "STATUS_UNRECOGNIZED_MEDIA"));
 }
 

@@ -107,7 +107,8 @@ static const struct smc_device_identity identity = {
 
 static int setup(void **state)
 {
-    static const struct smc_io_client client = {arrived, gone, take_line, events};
+    static const struct smc_io_client client = {
+        .arrived = arrived, .gone = gone, .log = take_line, .context = events};
 
     (void)state;
     add_status = arrive_status = STATUS_SUCCESS;

@@ -80,6 +80,32 @@ static void test_link_of_another_name_is_no_such_device(void **state)
     }
 }
 
+static char told[200];
+
+static void take_link(void *context, const char *name, int created)
+{
+    size_t len = strlen(told);
+
+    assert_ptr_equal(context, told);
+    snprintf(told + len, sizeof told - len, "%c%s ", created ? '+' : '-', name);
+}
+
+static void test_link_is_told_to_the_client_when_it_comes_and_goes(void **state)
+{
+    static const struct smc_io_client client = {.context = told, .link = take_link};
+    UNICODE_STRING device = {0, 0, NULL};
+    UNICODE_STRING name;
+
+    (void)state;
+    smc_io_register(&client);
+    assert_status(SmartcardCreateLink(&name, &device), STATUS_SUCCESS);
+    assert_status(SmartcardDeleteLink(&name), STATUS_SUCCESS);
+    assert_status(SmartcardDeleteLink(&name), STATUS_NO_SUCH_DEVICE);
+    smc_io_register(NULL);
+    assert_string_equal(told, "+\\DosDevices\\SCReader0 -\\DosDevices\\SCReader0 ");
+    RtlFreeUnicodeString(&name);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +113,7 @@ int main(void)
         cmocka_unit_test(test_link_without_an_argument_names_the_missing_one),
         cmocka_unit_test(test_link_numbers_run_out_at_256_and_come_back),
         cmocka_unit_test(test_link_of_another_name_is_no_such_device),
+        cmocka_unit_test(test_link_is_told_to_the_client_when_it_comes_and_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
