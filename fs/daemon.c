@@ -262,6 +262,19 @@ static void *supervise(void *argument)
     return NULL;
 }
 
+/* There may be many threads, and none goes deep. Sanitizers need more: 0 says so. */
+static void limit_stacks(void)
+{
+    pthread_attr_t attributes;
+
+    if (SCFS_STACK_SIZE == 0)
+        return;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, SCFS_STACK_SIZE);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+}
+
 static void serve(struct life *life)
 {
     struct fuse_loop_config *config = fuse_loop_cfg_create();
@@ -291,6 +304,7 @@ static int live(struct life *life)
     sigaction(SIGUSR1, &nudge, NULL);
     signal(SIGPIPE, SIG_IGN);
     life->server = pthread_self();
+    limit_stacks();
     pthread_mutex_init(&life->lock, NULL);
     pthread_cond_init(&life->changed, NULL);
     if (scfs_timer_start(&life->fs.timer) != 0 ||

@@ -27,6 +27,10 @@
 #include "fs/text.h"
 #include "fs/timer.h"
 
+/* The longest write that comes in one piece, bytes: the longest command is 65,544, in hex
+ * with blanks three times that. */
+#define SCFS_WRITE_MAX 262144
+
 /* ---- the mount (fs.c, registry.c) ------------------------------------------------ */
 
 struct scfs {
@@ -156,6 +160,8 @@ void scfs_registry_name_leaving(struct scfs *fs);
 struct scfs_reader *scfs_registry_by_number(struct scfs *fs, unsigned number);
 struct scfs_reader *scfs_registry_by_sequence(struct scfs *fs, uint64_t sequence);
 struct scfs_reader *scfs_registry_by_device(struct scfs *fs, PDEVICE_OBJECT device);
+/* How many readers of the driver are listed. */
+unsigned scfs_registry_count(struct scfs *fs, const DRIVER_OBJECT *driver);
 /* The first listed reader that arrived after that one. */
 struct scfs_reader *scfs_registry_after(struct scfs *fs, uint64_t sequence);
 /* Counts an open handle; false: the reader is gone. */

@@ -211,6 +211,17 @@ struct scfs_reader *scfs_registry_after(struct scfs *fs, uint64_t sequence)
     return found;
 }
 
+unsigned scfs_registry_count(struct scfs *fs, const DRIVER_OBJECT *driver)
+{
+    unsigned count = 0;
+
+    pthread_mutex_lock(&fs->lock);
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink)
+        count += entry(i)->listed && entry(i)->device->DriverObject == driver;
+    pthread_mutex_unlock(&fs->lock);
+    return count;
+}
+
 struct scfs_executor *scfs_registry_executor(struct scfs *fs, PDEVICE_OBJECT device)
 {
     struct scfs_executor *executor = NULL;

@@ -5,6 +5,7 @@
  * A write holds one command or several, each on a line of its own, and is carried out
  * line by line. It returns how much it has carried out, or why the first line was not:
  * what follows a line that fails is written again by the shell, and then gets the error.
+ * So does the end of a long write that may be cut off within a line.
  */
 #include "fs/virtual_file.h"
 
@@ -14,8 +15,9 @@
 
 #include "fs/internal.h"
 
-#define WORDS_MAX 3
-#define WORD_SIZE 80
+#define WORDS_MAX    3
+#define WORD_SIZE    80
+#define LINE_LEN_MAX 4096
 
 /* ---- parser ---------------------------------------------------------------------- */
 
@@ -40,7 +42,7 @@ static int split(const char *text, size_t len, char words[WORDS_MAX][WORD_SIZE])
                 return -EINVAL;
         }
         if (i - start >= WORD_SIZE)
-            return -ENAMETOOLONG;
+            return -EINVAL;
         memcpy(words[count], text + start, i - start);
         words[count][i - start] = '\0';
         count++;
@@ -116,7 +118,7 @@ int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *l
         {"unplug", SCFS_VIRTUAL_UNPLUG, 2, 2},
     };
     char words[WORDS_MAX][WORD_SIZE];
-    int count = split(text, len, words);
+    int count = len <= LINE_LEN_MAX ? split(text, len, words) : -EINVAL;
 
     if (count <= 0)
         return count < 0 ? count : -EINVAL;
@@ -144,9 +146,12 @@ static int execute(struct scfs *fs, const struct scfs_virtual_line *line)
     struct scfs_reader *reader;
     int result = -ENODEV;
 
-    if (line->verb == SCFS_VIRTUAL_PLUG)
+    if (line->verb == SCFS_VIRTUAL_PLUG) {
+        if (scfs_registry_count(fs, &fs->driver_object) >= SCFS_SHAPES_MAX)
+            return -ENOSPC;
         return -smc_status_errno(
             driver->plug(line->shape[0] != '\0' ? line->shape : NULL));
+    }
 
     reader = scfs_registry_by_number(fs, line->number);
     if (reader == NULL)
@@ -173,7 +178,11 @@ ssize_t scfs_virtual_write(struct scfs *fs, const char *text, size_t len)
         const char *newline = memchr(text + done, '\n', len - done);
         size_t end = newline != NULL ? (size_t)(newline - text) : len;
         struct scfs_virtual_line line;
-        int error = scfs_virtual_parse(text + done, end - done, &line);
+        int error;
+
+        if (newline == NULL && done > 0 && len > LINE_LEN_MAX)
+            break;
+        error = scfs_virtual_parse(text + done, end - done, &line);
 
         if (error == 0)
             error = execute(fs, &line);

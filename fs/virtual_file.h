@@ -30,7 +30,7 @@ struct scfs_virtual_line {
 bool scfs_virtual_is_shape(const char *text);
 
 /* One line without its newline. 0; -EINVAL for what is not a command; -ENODEV for a name
- * that no reader can have; -ENAMETOOLONG. */
+ * that no reader can have. */
 int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *line);
 
 #endif

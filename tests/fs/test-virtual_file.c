@@ -78,7 +78,7 @@ static void test_parse_refuses_everything_else(void **state)
         {"remove "
          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
          "aaaaaaaa",
-         -ENAMETOOLONG},
+         -EINVAL},
     };
 
     (void)state;
