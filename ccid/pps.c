@@ -83,6 +83,5 @@ NTSTATUS ccid_pps(struct ccid_slot *slot, uint8_t protocol, bool with_rate, uint
         SmcLog(slot->object, STATUS_DEVICE_PROTOCOL_ERROR, "PPS: %s", problem);
         return STATUS_DEVICE_PROTOCOL_ERROR;
     }
-    result->card_failed = false;
     return STATUS_SUCCESS;
 }

@@ -19,10 +19,6 @@
 
 #define TRANSMIT_MAX_MS (10u * 60u * 1000u)
 
-#define T1_PCB             1    /* where it stands in a block */
-#define T1_PCB_S_BLOCK     0xC0 /* mask and value of an S-block */
-#define T1_PCB_IS_RESPONSE 0x20
-
 /* One command of the caller, from its first XfrBlock to its last. */
 struct transmission {
     struct ccid_slot *slot;
@@ -101,17 +97,8 @@ static bool is_lost(const struct ccid_command *command)
            command->answer.error == CCID_ERROR_OVERRUN;
 }
 
-/* S(IFS request), S(RESYNCH request): an answer to these says that the card is there,
- * not that it is at the command. */
-static bool is_about_the_link(const struct ccid_slot *slot)
-{
-    uint8_t pcb = slot->ext.SmartcardRequest.Buffer[CCID_HEADER_LENGTH + T1_PCB];
-
-    return (pcb & (T1_PCB_S_BLOCK | T1_PCB_IS_RESPONSE)) == T1_PCB_S_BLOCK;
-}
-
 /* One block out, one block in, or none (BufferLength 0). */
-static NTSTATUS exchange_block(const struct transmission *t, bool *heard)
+static NTSTATUS exchange_block(const struct transmission *t)
 {
     struct ccid_slot *slot = t->slot;
     SMARTCARD_EXTENSION *ext = &slot->ext;
@@ -121,8 +108,6 @@ static NTSTATUS exchange_block(const struct transmission *t, bool *heard)
                   ccid_timeout_block_ms(&ext->CardCapabilities, ext->T1.Wtx), &command);
 
     if (status == STATUS_SUCCESS) {
-        if (command.answer.length > 0 && !is_about_the_link(slot))
-            *heard = true;
         ccid_card_take_answer(slot, &command.answer);
         return STATUS_SUCCESS;
     }
@@ -136,7 +121,6 @@ static NTSTATUS transmit_t1(struct ccid_slot *slot)
 {
     SMARTCARD_EXTENSION *ext = &slot->ext;
     const struct transmission t = begin(slot);
-    bool heard = false;
     NTSTATUS status;
 
     do {
@@ -144,17 +128,16 @@ static NTSTATUS transmit_t1(struct ccid_slot *slot)
         status = SmartcardT1Request(ext);
         if (status != STATUS_SUCCESS)
             return status;
-        status = exchange_block(&t, &heard);
+        status = exchange_block(&t);
         if (status != STATUS_SUCCESS)
             return status;
         status = SmartcardT1Reply(ext);
     } while (status == STATUS_MORE_PROCESSING_REQUIRED);
 
-    if (status == STATUS_DEVICE_PROTOCOL_ERROR && !heard)
-        status = STATUS_IO_TIMEOUT; /* mute, although it had answered S-blocks before */
-    if (status == STATUS_DEVICE_PROTOCOL_ERROR || status == STATUS_IO_TIMEOUT)
-        SmcLog(slot->object, status, "T=1: %s",
-               heard ? "the card breaks the block protocol" : "the card is mute");
+    if (status == STATUS_DEVICE_PROTOCOL_ERROR)
+        SmcLog(slot->object, status, "T=1: the card breaks the block protocol");
+    else if (status == STATUS_IO_TIMEOUT)
+        SmcLog(slot->object, status, "T=1: the card is mute");
     return status;
 }
 

@@ -353,6 +353,25 @@ static void test_t1_block_fits_the_message_of_the_reader(void **state)
     bench_end(&bench);
 }
 
+/* The ten minutes of a command are over exactly with an answer: no block follows. */
+static void test_t1_command_ends_after_ten_minutes_between_two_blocks(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    ready(&bench, BENCH_TPDU | CCID_FEATURE_AUTO_IFSD, SCARD_PROTOCOL_T1);
+    script_command(&bench.usb, I_SELECT_OUT, "80 05000000 00 SS 00 00 00 00 C3 01 FF 3D");
+    script_out(&bench.usb, "6F 05000000 00 SS FF0000 00 E3 01 FF 1D");
+    script_in(&bench.usb, "80 05000000 00 SS 00 00 00 00 C3 01 FF 3D")->delay_ms = 300000;
+    script_out(&bench.usb, "6F 05000000 00 SS FF0000 00 E3 01 FF 1D");
+    script_in(&bench.usb, "80 05000000 00 SS 00 00 00 00 C3 01 FF 3D")->delay_ms = 299999;
+    /* a millisecond is left; the script's bus takes it from the next wait */
+    script_out(&bench.usb, "6F 05000000 00 SS FF0000 00 E3 01 FF 1D");
+    script_resync(&bench.usb);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_t1_failures_of_the_reader_end_the_command),
         cmocka_unit_test(test_t1_command_does_not_go_on_with_another_card),
         cmocka_unit_test(test_t1_block_fits_the_message_of_the_reader),
+        cmocka_unit_test(test_t1_command_ends_after_ten_minutes_between_two_blocks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
