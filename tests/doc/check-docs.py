@@ -4,7 +4,7 @@
 
 usage: check-docs.py PROJECT_ROOT [LIBSMCLIB_SO]
 
-  smclib(3)       documents exactly the routines that the headers declare,
+  smclib(3)       lists and describes exactly the routines that the headers declare,
                   and the library exports exactly those that are not inline
   scard_ioctl(4)  names exactly the constants and structures of scard_ioctl.h and
                   the control codes of winsmcrd.h
@@ -78,6 +78,11 @@ macro = set().union(*(macros_with_arguments(header(name)) for name in DRIVER_HEA
 documented = set(re.findall(r"^\.(?:Fn|Fo) (\w+)", manual("smclib.3"), flags=re.M))
 compare("smclib(3) and the headers", "smclib.3", documented, "include/",
         declared | inline | macro)
+
+described = set()
+for line in re.findall(r"^\.It (Fn .*)$", manual("smclib.3"), flags=re.M):
+    described |= set(re.findall(r"Fn (\w+)", line))
+compare("smclib(3) describes what it lists", "ROUTINES", described, "SYNOPSIS", documented)
 
 if len(sys.argv) > 2:
     symbols = subprocess.run(["nm", "-D", "--defined-only", sys.argv[2]], check=True,
