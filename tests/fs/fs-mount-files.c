@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -70,6 +71,21 @@ static void test_tree_names_that_are_not_there_are_normal_errors(void **state)
     assert_int_equal(errno, EPERM);
     assert_int_equal(unlink(mounted_path(&m, "version")), -1);
     assert_int_equal(errno, EPERM);
+    assert_int_equal(symlink("version", mounted_path(&m, "other")), -1);
+    assert_int_equal(errno, EPERM);
+    assert_int_equal(link(mounted_path(&m, "version"), mounted_path(&m, "other")), -1);
+    assert_int_equal(errno, EPERM);
+}
+
+/* Success would promise that others are kept out. */
+static void test_locks_are_refused_as_long_as_they_mean_nothing(void **state)
+{
+    int fd = mounted_open(&m, "reader0/control", O_RDWR);
+
+    (void)state;
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
+    assert_int_equal(errno, EOPNOTSUPP);
+    close(fd);
 }
 
 static void test_open_of_a_text_file_for_writing_is_refused(void **state)
@@ -314,6 +330,7 @@ int main(void)
         CASE(test_tree_every_file_says_what_it_should),
         CASE(test_tree_names_that_are_not_there_are_normal_errors),
         CASE(test_open_of_a_text_file_for_writing_is_refused),
+        CASE(test_locks_are_refused_as_long_as_they_mean_nothing),
         CASE(test_control_write_and_read_are_not_served),
         CASE(test_text_read_in_parts_is_one_snapshot),
         CASE(test_atr_waits_for_the_power_up_of_a_new_card),

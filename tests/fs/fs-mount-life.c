@@ -94,6 +94,33 @@ static void test_virtual_lines_that_fail_are_errors(void **state)
     assert_string_equal(mounted_read(&m, "reader0/state"), "negotiable\n");
 }
 
+static void test_virtual_readers_are_limited_in_number(void **state)
+{
+    (void)state;
+    for (int i = 1; i < SCFS_SHAPES_MAX; i++)
+        assert_int_equal(mounted_say(&m, "plug\n"), 0);
+    assert_int_equal(mounted_say(&m, "plug\n"), ENOSPC);
+    assert_int_equal(mounted_say(&m, "unplug reader63\nplug\n"), 0);
+    assert_int_equal(access(mounted_path(&m, "reader63"), F_OK), 0);
+}
+
+static void test_virtual_line_at_the_end_of_a_long_write_waits_for_its_rest(void **state)
+{
+    static const char line[] = "remove reader0\ninsert reader0\n";
+    const size_t whole = sizeof line - 1, lines = 5000 / whole;
+    int fd = mounted_open(&m, "virtual", O_WRONLY);
+    char text[5200];
+
+    (void)state;
+    for (size_t i = 0; i < lines; i++)
+        memcpy(text + i * whole, line, whole);
+    memcpy(text + lines * whole, "remo", 4);
+    assert_int_equal(write(fd, text, lines * whole + 4), (ssize_t)(lines * whole));
+    assert_int_equal(write(fd, "remove reader0", 14), 14);
+    assert_string_equal(mounted_read(&m, "reader0/state"), "absent\n");
+    close(fd);
+}
+
 /* ---- life of the daemon ---------------------------------------------------------- */
 
 static void test_second_instance_is_refused(void **state)
@@ -175,6 +202,8 @@ int main(void)
         CASE(test_number_is_free_again_when_the_last_handle_is_closed),
         CASE(test_slots_of_one_reader_are_two_directories),
         CASE(test_virtual_lines_that_fail_are_errors),
+        CASE(test_virtual_readers_are_limited_in_number),
+        CASE(test_virtual_line_at_the_end_of_a_long_write_waits_for_its_rest),
         CASE(test_second_instance_is_refused),
         CASE(test_stale_mount_of_a_killed_daemon_is_cleaned),
         CASE(test_sigterm_answers_waiters_and_unmounts),

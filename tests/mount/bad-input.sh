@@ -51,7 +51,8 @@ for line in 'insert ..' 'insert ../reader0' 'remove .' "remove $long" 'remove' '
     step "virtual refuses '$(printf '%.40s' "$line")'" refused "$line"
 done
 long=$(printf '%05000d' 0)
-is 'a line of 5,000 bytes' 'Invalid argument' "$(message sh -c "echo 'remove reader$long' >'$mnt/virtual'")"
+is 'a line of 5,000 bytes' 'Invalid argument' \
+    "$(message sh -c "exec echo 'remove reader$long' >'$mnt/virtual'")"
 step 'after a bad line the good ones are not done' refused 'remove reader9
 remove reader0'
 step 'a name with a newline does not exist' not test -e "$mnt/reader0

@@ -23,6 +23,17 @@ refuses() {
     return 1
 }
 
+up_or_ended() {
+    test -e "$mnt/version" || ended "$1"
+}
+
+# ended_well STATUS LOG
+ended_well() {
+    [ "$1" -eq 0 ] || { [ "$1" -eq 1 ] && grep -q '^scardfs: ' "$2"; } && return
+    echo "     status $1, said: $(cat "$2")"
+    return 1
+}
+
 # --- SIGTERM
 step 'it mounts' start_daemon --virtual
 step 'the mount is there' is_mounted
@@ -86,6 +97,21 @@ step 'SIGTERM ends it with status 0' stop_daemon
 step 'the waiter is gone' not wait "$waiter"
 exec 3<&-
 step 'nothing is complained of' not grep -qi 'unmount' "$log"
+
+# --- hardly any files to open
+for limit in 5 6 7 8 9 10 11 12 13 14 15 16; do
+    (
+        ulimit -n "$limit"
+        exec "$SCARDFS" -f --virtual "$mnt"
+    ) 2>"$dir/said" &
+    daemon=$!
+    eventually 10 up_or_ended "$daemon"
+    stop_daemon
+    status=$?
+    step "with $limit files the daemon ends with 0, or 1 and a sentence" \
+        ended_well "$status" "$dir/said"
+    step 'and leaves no mount' not is_mounted
+done
 
 # --- in the background
 step 'without -f it returns once it is mounted' "$SCARDFS" --virtual "$mnt"
