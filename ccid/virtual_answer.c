@@ -57,6 +57,22 @@ void virtual_respond(struct ccid_virtual_reader *reader, uint8_t slot_index)
     slot->response_sent += part;
 }
 
+void virtual_work(struct ccid_virtual_reader *reader, uint8_t slot_index,
+                  uint32_t delay_ms)
+{
+    struct virtual_slot *slot = &reader->slots[slot_index];
+    uint64_t now = reader->clock->now_ms(reader->clock);
+
+    if (delay_ms == 0) {
+        virtual_respond(reader, slot_index);
+        return;
+    }
+    slot->running = true;
+    slot->finish_ms = now + delay_ms;
+    slot->finish_error = 0;
+    slot->extension_ms = now + CCID_VIRTUAL_EXTENSION_MS;
+}
+
 /* ---- abort ----------------------------------------------------------------------- */
 
 /* Takes back what waits for the host, except a message it has the beginning of. */

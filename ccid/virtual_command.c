@@ -26,9 +26,6 @@ struct request {
     size_t data_len;
 };
 
-static const uint8_t default_t0[5] = {0x11, 0x00, 0x00, 0x0a, 0x00};
-static const uint8_t default_t1[7] = {0x11, 0x10, 0x00, 0x4d, 0x00, 0x20, 0x00};
-
 static void done(const struct request *request, uint8_t extra, size_t data_len)
 {
     virtual_end(request->reader, request->slot_index, CCID_DONE, 0, extra, data_len);
@@ -40,34 +37,6 @@ static void failed(const struct request *request, uint8_t error)
 }
 
 /* ---- commands -------------------------------------------------------------------- */
-
-static void default_parameters(struct virtual_slot *slot)
-{
-    slot->protocol = (ccid_virtual_card_protocols(&slot->card) & 1) != 0 ? 0 : 1;
-    if (slot->protocol == 0)
-        memcpy(slot->parameters, default_t0, sizeof(default_t0));
-    else
-        memcpy(slot->parameters, default_t1, sizeof(default_t1));
-}
-
-static void activate(struct virtual_slot *slot)
-{
-    slot->active = true;
-    slot->collecting = false;
-    slot->response_len = slot->response_sent = 0;
-    ccid_virtual_card_reset(&slot->card);
-    if (slot->contact != NULL)
-        ccid_virtual_contact_reset(slot->contact, &slot->card);
-    default_parameters(slot);
-}
-
-static void deactivate(struct virtual_slot *slot)
-{
-    slot->active = false;
-    slot->collecting = false;
-    slot->response_len = slot->response_sent = 0;
-    ccid_virtual_card_reset(&slot->card);
-}
 
 /* Whether bPowerSelect is one of the voltages on offer: 1, 2, 3 are bits 0, 1, 2 of
  * bVoltageSupport; 0 is the reader's own choice. */
@@ -90,14 +59,14 @@ static void power_on(struct request *request)
         failed(request, AT_BYTE_7);
         return;
     }
-    activate(slot);
+    virtual_slot_activate(slot);
     memcpy(slot->response, slot->card.atr, slot->card.atr_len);
     done(request, 0, slot->card.atr_len);
 }
 
 static void power_off(struct request *request)
 {
-    deactivate(request->slot);
+    virtual_slot_deactivate(request->slot);
     done(request, 0, 0);
 }
 
@@ -109,7 +78,7 @@ static void slot_status(struct request *request)
 static void answer_parameters(struct request *request)
 {
     struct virtual_slot *slot = request->slot;
-    size_t len = slot->protocol == 0 ? sizeof(default_t0) : sizeof(default_t1);
+    size_t len = virtual_slot_parameters_length(slot->protocol);
 
     memcpy(slot->response, slot->parameters, len);
     done(request, slot->protocol, len);
@@ -129,7 +98,7 @@ static void reset_parameters(struct request *request)
         failed(request, CCID_ERROR_MUTE);
         return;
     }
-    default_parameters(request->slot);
+    virtual_slot_default_parameters(request->slot);
     answer_parameters(request);
 }
 
@@ -137,7 +106,7 @@ static void set_parameters(struct request *request)
 {
     struct virtual_slot *slot = request->slot;
     uint8_t protocol = request->header[7];
-    size_t len = protocol == 0 ? sizeof(default_t0) : sizeof(default_t1);
+    size_t len = virtual_slot_parameters_length(protocol);
 
     if (!slot->present)
         failed(request, CCID_ERROR_MUTE);
@@ -156,22 +125,6 @@ static void set_parameters(struct request *request)
             virtual_tpdu_parameters(request->reader, slot);
         answer_parameters(request);
     }
-}
-
-void virtual_work(struct ccid_virtual_reader *reader, uint8_t slot_index,
-                  uint32_t delay_ms)
-{
-    struct virtual_slot *slot = &reader->slots[slot_index];
-    uint64_t now = reader->clock->now_ms(reader->clock);
-
-    if (delay_ms == 0) {
-        virtual_respond(reader, slot_index);
-        return;
-    }
-    slot->running = true;
-    slot->finish_ms = now + delay_ms;
-    slot->finish_error = 0;
-    slot->extension_ms = now + CCID_VIRTUAL_EXTENSION_MS;
 }
 
 static void run_card(struct request *request, const uint8_t *apdu, size_t len)
@@ -290,7 +243,7 @@ static void mechanical(struct request *request)
     } else {
         slot->at_mouth = function == 2;
         if (slot->at_mouth)
-            deactivate(slot);
+            virtual_slot_deactivate(slot);
     }
     done(request, 0, 0);
 }
@@ -384,42 +337,4 @@ void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *m
         failed(&request, AT_LENGTH);
     else
         command->run(&request);
-}
-
-void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot_index)
-{
-    struct virtual_slot *slot = &reader->slots[slot_index];
-
-    slot->present = true;
-    slot->at_mouth = (reader->shape.mechanical & CCID_MECHANICAL_ACCEPTS) != 0;
-    slot->changed = reader->in_use;
-    deactivate(slot);
-    default_parameters(slot);
-    if ((reader->shape.features & CCID_FEATURE_AUTO_ACTIVATION) != 0 && !slot->at_mouth)
-        activate(slot);
-}
-
-/* A command that the card was working on ends: it does not answer any more. */
-void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot_index)
-{
-    struct virtual_slot *slot = &reader->slots[slot_index];
-
-    slot->present = false;
-    slot->changed = reader->in_use;
-    deactivate(slot);
-    if (slot->running)
-        virtual_end(reader, (uint8_t)slot_index, CCID_FAILED, CCID_ERROR_MUTE, 0, 0);
-}
-
-void virtual_reset_locked(struct ccid_virtual_reader *reader)
-{
-    reader->queue_count = 0;
-    reader->head_sent = 0;
-    for (unsigned i = 0; i < reader->shape.slot_count; i++) {
-        struct virtual_slot *slot = &reader->slots[i];
-
-        deactivate(slot);
-        slot->busy = slot->running = false;
-        slot->abort_control = slot->abort_message = false;
-    }
 }

@@ -100,14 +100,19 @@ void virtual_notify_locked(struct ccid_virtual_reader *reader);
 /* One Bulk-OUT message, whole. */
 void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *message,
                             size_t len);
+
+/* ---- virtual_slot.c, all with the lock held --------------------------------------- */
+
+/* Power-up of the card, its loss, and the parameters that hold from then on. */
+void virtual_slot_activate(struct virtual_slot *slot);
+void virtual_slot_deactivate(struct virtual_slot *slot);
+void virtual_slot_default_parameters(struct virtual_slot *slot);
+/* Of the abProtocolDataStructure of a protocol. */
+size_t virtual_slot_parameters_length(uint8_t protocol);
 /* Contacts: a card has come, has gone, has lost its supply. */
 void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot);
 void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot);
 void virtual_reset_locked(struct ccid_virtual_reader *reader);
-
-/* The slot's response comes after that time, with time extensions on the way. */
-void virtual_work(struct ccid_virtual_reader *reader, uint8_t slot_index,
-                  uint32_t delay_ms);
 
 /* ---- virtual_tpdu.c, all with the lock held --------------------------------------- */
 
@@ -132,6 +137,10 @@ void virtual_end(struct ccid_virtual_reader *reader, uint8_t slot_index,
                  size_t data_len);
 /* The answer with the next part of the card's response, or all of it. */
 void virtual_respond(struct ccid_virtual_reader *reader, uint8_t slot_index);
+/* The slot's response comes after that time, with time extensions on the way. */
+void virtual_work(struct ccid_virtual_reader *reader, uint8_t slot_index,
+                  uint32_t delay_ms);
+
 /* The control request ABORT. False: no such slot. */
 bool virtual_abort_locked(struct ccid_virtual_reader *reader, uint8_t slot, uint8_t seq);
 /* Ends the abort of a slot if both of its halves have come. */

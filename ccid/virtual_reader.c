@@ -15,6 +15,8 @@
  * Slots: absent -> present, inactive (inserted) -> active (IccPowerOn) -> inactive
  * (IccPowerOff, reset of the device) -> absent (removed). A slot is busy from the arrival
  * of a command until its answer has been read, or an abort has been completed.
+ * With mechanics a card that is inserted, or ejected, is at the mouth: present, without
+ * contact, until it is accepted; one that is captured is absent.
  *
  * Locks: reader->lock is a leaf; notify is called without it. One thread at a time is in
  * notify: who finds another one there leaves its change to it.
