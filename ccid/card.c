@@ -7,12 +7,6 @@
 
 #include <string.h>
 
-#define SHORT_APDU_MAX 261 /* header, Lc, 255 bytes, Le */
-
-/* bChainParameter, CCID 1.1 §6.2.1 */
-#define CHAIN_COMPLETE 0x00
-#define CHAIN_BEGINS   0x01
-
 NTSTATUS ccid_card_enter(struct ccid_slot *slot)
 {
     const struct ccid_usb_port *port = &slot->device->port;
@@ -137,23 +131,6 @@ NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext)
 
 /* ---- transmit -------------------------------------------------------------------- */
 
-/* ISO/IEC 7816-4 §5.1: a zero where a short command has P3, and more behind it. */
-static bool is_extended(const uint8_t *apdu, uint32_t length)
-{
-    return length >= 7 && apdu[4] == 0;
-}
-
-/* Whether one XfrBlock carries the command. */
-static bool fits(struct ccid_slot *slot, uint32_t length)
-{
-    const struct ccid_desc *desc = &slot->device->desc;
-
-    if (desc->level == CCID_LEVEL_SHORT_APDU &&
-        (length > SHORT_APDU_MAX || is_extended(ccid_slot_data(slot), length)))
-        return false;
-    return length + CCID_HEADER_LENGTH <= desc->message_size;
-}
-
 void ccid_card_take_answer(struct ccid_slot *slot, const struct ccid_answer *answer)
 {
     SMARTCARD_REPLY *reply = &slot->ext.SmartcardReply;
@@ -175,59 +152,6 @@ NTSTATUS ccid_card_failed(struct ccid_slot *slot, const struct ccid_command *com
     return status;
 }
 
-/* The answer to an APDU. */
-static NTSTATUS take_apdu(struct ccid_slot *slot, const struct ccid_command *command)
-{
-    const struct ccid_answer *answer = &command->answer;
-
-    if (slot->device->desc.level == CCID_LEVEL_EXTENDED_APDU &&
-        answer->extra != CHAIN_COMPLETE) {
-        NTSTATUS status = answer->extra == CHAIN_BEGINS ? STATUS_NOT_SUPPORTED
-                                                        : STATUS_DEVICE_PROTOCOL_ERROR;
-
-        ccid_cmd_log(slot, command, status,
-                     "the answer comes in parts, which is not supported");
-        /* The rest of it would be taken for the next answer. */
-        ccid_cancel_disarm(slot);
-        slot->device->out_of_step = true;
-        (void)ccid_resync(slot, CCID_RESYNC_NOW_MS);
-        return status;
-    }
-    if (answer->length < 2) {
-        ccid_cmd_log(slot, command, STATUS_DEVICE_PROTOCOL_ERROR,
-                     "the answer has no status word");
-        return STATUS_DEVICE_PROTOCOL_ERROR;
-    }
-    ccid_card_take_answer(slot, answer);
-    return SmartcardRawReply(&slot->ext);
-}
-
-static NTSTATUS transmit_apdu(struct ccid_slot *slot)
-{
-    SMARTCARD_EXTENSION *ext = &slot->ext;
-    struct ccid_command command = {
-        .type = CCID_XFR_BLOCK,
-        .answer_type = CCID_DATA_BLOCK,
-        .timeout_ms = ccid_timeout_transmit_ms(&ext->CardCapabilities),
-    };
-    NTSTATUS status;
-
-    ext->SmartcardRequest.BufferLength = CCID_HEADER_LENGTH;
-    status = SmartcardRawRequest(ext);
-    if (status == STATUS_BUFFER_OVERFLOW)
-        return STATUS_NOT_SUPPORTED; /* longer than any message of this reader */
-    if (status != STATUS_SUCCESS)
-        return status;
-    command.length = ext->SmartcardRequest.BufferLength - CCID_HEADER_LENGTH;
-    if (!fits(slot, command.length))
-        return STATUS_NOT_SUPPORTED;
-
-    status = ccid_cmd(slot, &command);
-    if (status != STATUS_SUCCESS)
-        return ccid_card_failed(slot, &command, status);
-    return take_apdu(slot, &command);
-}
-
 NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
 {
     struct ccid_slot *slot = ccid_slot_of(ext);
@@ -241,7 +165,7 @@ NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
     if (slot->device->desc.level == CCID_LEVEL_TPDU)
         status = ccid_tpdu_transmit(slot);
     else
-        status = transmit_apdu(slot);
+        status = ccid_apdu_transmit(slot);
     ccid_card_leave(slot);
     return status;
 }

@@ -20,7 +20,6 @@
 #define EMPTY_MAX       2
 #define DISCARDED_MAX   16
 #define EXTENSIONS_MAX  4096
-#define COMMAND_MAX_MS  (10u * 60u * 1000u)
 #define BUSY_FIRST_MS   20
 #define BUSY_LONGEST_MS 200
 #define BUSY_TOTAL_MS   5000
@@ -209,8 +208,8 @@ static NTSTATUS run(struct exchange *x)
     NTSTATUS status;
 
     x->seq = x->device->next_seq++;
-    x->give_up_ms = now + COMMAND_MAX_MS;
-    if (command->total_ms != 0 && command->total_ms < COMMAND_MAX_MS)
+    x->give_up_ms = now + CCID_COMMAND_MAX_MS;
+    if (command->total_ms != 0 && command->total_ms < CCID_COMMAND_MAX_MS)
         x->give_up_ms = now + command->total_ms;
     x->deadline_ms = now + command->timeout_ms;
     if (x->deadline_ms > x->give_up_ms)

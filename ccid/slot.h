@@ -90,6 +90,9 @@ struct ccid_command {
     bool answered;             /* out: the reader answered, perhaps with a failure */
 };
 
+/* No command takes longer, whatever reader and card ask for. */
+#define CCID_COMMAND_MAX_MS (10u * 60u * 1000u)
+
 /* Where a command's data goes: behind the place of the header. */
 static inline uint8_t *ccid_slot_data(struct ccid_slot *slot)
 {
@@ -211,6 +214,10 @@ void ccid_card_take_answer(struct ccid_slot *slot, const struct ccid_answer *ans
  * status. */
 NTSTATUS ccid_card_failed(struct ccid_slot *slot, const struct ccid_command *command,
                           NTSTATUS status);
+
+/* ---- apdu.c ---------------------------------------------------------------------- */
+
+NTSTATUS ccid_apdu_transmit(struct ccid_slot *slot);
 
 /* ---- tpdu.c ---------------------------------------------------------------------- */
 

@@ -41,16 +41,15 @@ static void test_warm_reset_of_an_unpowered_card_is_a_first_reset(void **state)
     bench_end(&bench);
 }
 
-/* What is longer than one message is refused before anything is sent. */
+/* What a short-APDU reader cannot carry is refused before anything is sent. */
 static void test_commands_that_do_not_fit_are_refused_before_sending(void **state)
 {
     static const struct {
         uint32_t features;
         unsigned int length;
     } rows[] = {
-        {BENCH_SHORT, 270},    /* extended, at short level */
-        {BENCH_EXTENDED, 270}, /* longer than 261, where a message has 271 */
-        {BENCH_EXTENDED, 40000},
+        {BENCH_SHORT, 270}, /* extended */
+        {BENCH_SHORT, 40000},
     };
     static char hex[2 * 65536];
     struct bench bench;
@@ -116,30 +115,6 @@ static void test_largest_message_of_the_reader_goes_out_whole(void **state)
 }
 
 /* Requirement 34 and the parts that are not supported yet: refused, resynchronised. */
-static void test_answer_in_parts_is_refused_and_the_slot_resynchronised(void **state)
-{
-    static const struct {
-        const char *answer;
-        NTSTATUS status;
-    } rows[] = {
-        {"80 02000000 00 SS 00 00 01 11 22", STATUS_NOT_SUPPORTED},
-        {"80 02000000 00 SS 00 00 02 11 22", STATUS_DEVICE_PROTOCOL_ERROR},
-        {"80 02000000 00 SS 00 00 03 11 22", STATUS_DEVICE_PROTOCOL_ERROR},
-        {"80 00000000 00 SS 00 00 10", STATUS_DEVICE_PROTOCOL_ERROR},
-    };
-    struct bench bench;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        bench_ready(&bench, BENCH_EXTENDED);
-        script_command(&bench.usb, BENCH_SELECT_OUT, rows[i].answer);
-        script_resync(&bench.usb);
-        assert_int_equal(bench_transmit(&bench, BENCH_SELECT), rows[i].status);
-        assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
-        bench_end(&bench);
-    }
-}
-
 static void test_answer_without_a_status_word_is_a_protocol_error(void **state)
 {
     struct bench bench;
@@ -306,7 +281,6 @@ int main(void)
         cmocka_unit_test(test_commands_that_do_not_fit_are_refused_before_sending),
         cmocka_unit_test(test_short_extended_command_is_refused_at_short_level_only),
         cmocka_unit_test(test_largest_message_of_the_reader_goes_out_whole),
-        cmocka_unit_test(test_answer_in_parts_is_refused_and_the_slot_resynchronised),
         cmocka_unit_test(test_answer_without_a_status_word_is_a_protocol_error),
         cmocka_unit_test(test_answer_larger_than_the_callers_buffer_is_buffer_too_small),
         cmocka_unit_test(test_card_failures_of_a_command_have_their_own_status),

@@ -9,9 +9,14 @@
 
 #include <cmocka.h>
 
-void virtual_bench_begin(struct virtual_bench *v, const char *shape_name, const char *atr)
+void virtual_bench_begin(struct virtual_bench *v, const char *shape, const char *atr)
 {
-    const struct ccid_virtual_shape *shape = ccid_virtual_shape(shape_name);
+    virtual_bench_begin_shape(v, ccid_virtual_shape(shape), atr);
+}
+
+void virtual_bench_begin_shape(struct virtual_bench *v,
+                               const struct ccid_virtual_shape *shape, const char *atr)
+{
     uint8_t config[CCID_VIRTUAL_CONFIG_MAX], bytes[CCID_VIRTUAL_ATR_MAX];
     size_t length = 0;
 

@@ -19,6 +19,9 @@ struct virtual_bench {
 
 /* shape: a name of ccid_virtual_shape; atr: hexadecimal, or NULL for the shape's card. */
 void virtual_bench_begin(struct virtual_bench *v, const char *shape, const char *atr);
+/* The same with a shape of the test's own. */
+void virtual_bench_begin_shape(struct virtual_bench *v,
+                               const struct ccid_virtual_shape *shape, const char *atr);
 void virtual_bench_end(struct virtual_bench *v);
 /* Cold reset and the protocol, where they are still to be done. */
 NTSTATUS virtual_bench_connect(struct virtual_bench *v);
