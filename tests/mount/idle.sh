@@ -27,6 +27,9 @@ fi
 step 'strace saw the blocked threads' test -s "$dir/calls"
 grep -v -e 'unfinished' -e 'restart_syscall(<\.\.\. resuming' -e '---' -e 'detached' \
     "$dir/calls" >"$dir/made"
+printf '     %s threads: %s calls made, %s blocked from before the %s s until after them\n' \
+    "$(cut -d ' ' -f 1 "$dir/calls" | sort -u | wc -l)" "$(wc -l <"$dir/made")" \
+    "$(($(wc -l <"$dir/calls") - $(wc -l <"$dir/made")))" "$seconds"
 is "system calls in $seconds s" 0 "$(wc -l <"$dir/made")"
 [ -s "$dir/made" ] && head -n 20 "$dir/made"
 step 'a removal still wakes the waiter' ctl remove 1-1

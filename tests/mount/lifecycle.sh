@@ -101,6 +101,7 @@ step 'nothing is complained of' not grep -qi 'unmount' "$log"
 # --- hardly any files to open
 for limit in 5 6 7 8 9 10 11 12 13 14 15 16; do
     (
+        # shellcheck disable=SC3045  # every shell of Debian has it
         ulimit -n "$limit"
         exec "$SCARDFS" -f --virtual "$mnt"
     ) 2>"$dir/said" &
