@@ -6,7 +6,9 @@
  * back). t1->State says what the next block is:
  *
  *   T1_INIT             S(IFS request), once after a reset
- *   T1_START            the first I-block of the command
+ *   T1_START            idle: the first I-block of the next command
+ *   T1_RESTART          the first I-block of the command under way, after S(IFS) or
+ *                       S(RESYNCH)
  *   T1_I_BLOCK          an I-block: the next one, or the last one again
  *   T1_R_BLOCK          R(RSN), acknowledging a part of the answer or asking again
  *   T1_xxx_REQUEST      the S-block of that name: IFS or RESYNCH
@@ -238,6 +240,15 @@ static NTSTATUS resynchronise(T1_DATA *t1)
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
+/* The command's own blocks begin; whether the card is mute is a question to it anew. */
+static NTSTATUS end_ifs(T1_DATA *t1)
+{
+    t1->Resend = 0;
+    t1->Heard = FALSE;
+    t1->State = T1_RESTART;
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
 /* Silence, or a block that cannot be used. */
 static NTSTATUS take_error(T1_DATA *t1, UCHAR error)
 {
@@ -245,10 +256,7 @@ static NTSTATUS take_error(T1_DATA *t1, UCHAR error)
     if (t1->Resend >= T1_MAX_RETRIES) {
         if (awaited(t1) != T1_IFS_REQUEST)
             return resynchronise(t1);
-        /* A card that does not know S(IFS) keeps the IFSD of 32. */
-        t1->Resend = 0;
-        t1->State = T1_START;
-        return STATUS_MORE_PROCESSING_REQUIRED;
+        return end_ifs(t1); /* a card that does not know S(IFS): IFSD stays 32 */
     }
     t1->Resend++;
     t1->State = awaited(t1);
@@ -291,11 +299,8 @@ static NTSTATUS take_r_block(T1_DATA *t1, UCHAR pcb)
 {
     UCHAR number = (pcb & PCB_R_N) != 0;
 
-    if (awaited(t1) == T1_IFS_REQUEST && (pcb & PCB_R_ERRORS) == T1_ERROR_OTHER) {
-        t1->Resend = 0; /* the card does not know S(IFS) */
-        t1->State = T1_START;
-        return STATUS_MORE_PROCESSING_REQUIRED;
-    }
+    if (awaited(t1) == T1_IFS_REQUEST && (pcb & PCB_R_ERRORS) == T1_ERROR_OTHER)
+        return end_ifs(t1); /* the card does not know S(IFS) */
     if (awaited(t1) == T1_IFS_REQUEST || awaited(t1) == T1_RESYNCH_REQUEST)
         return take_error(t1, T1_ERROR_OTHER);
     /* N(R) alone decides: a card that got our block twice acknowledges it with an
@@ -352,9 +357,7 @@ static NTSTATUS take_s_response(const struct smc_t1_link *link, UCHAR pcb,
     if (awaited(t1) == T1_IFS_REQUEST && pcb == T1_IFS_RESPONSE && len == 1 &&
         inf[0] == link->ifsd_wanted) {
         t1->IFSD = inf[0];
-        t1->Resend = 0;
-        t1->State = T1_START;
-        return STATUS_MORE_PROCESSING_REQUIRED;
+        return end_ifs(t1);
     }
     if (t1->State != T1_RESYNCH_REQUEST || pcb != T1_RESYNCH_RESPONSE || len != 0)
         return take_error(t1, T1_ERROR_OTHER);
@@ -363,6 +366,7 @@ static NTSTATUS take_s_response(const struct smc_t1_link *link, UCHAR pcb,
     if (!t1->Restart) /* the link is in step again, the command is lost */
         return STATUS_DEVICE_PROTOCOL_ERROR;
     begin_transmission(t1);
+    t1->State = T1_RESTART; /* not idle: the count of RESYNCHs goes on */
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 

@@ -381,9 +381,36 @@ static void test_t1_command_ends_after_ten_minutes_between_two_blocks(void **sta
     bench_end(&bench);
 }
 
+/* A card that answers nothing but RESYNCH: after the second one that is enough. */
+static void test_t1_command_restarts_no_more_often_than_resynch_is_allowed(void **state)
+{
+    /* 33 bytes at IFSC 32: a chain of two, whose first link is never acknowledged */
+    static const char first[] = "6F 24000000 00 SS 000000 00 20 20 80E000001C"
+                                "0102030405060708090A0B0C0D0E0F10"
+                                "1112131415161718191A1B 7C";
+    static const char garbage[] = "80 01000000 00 SS 00 00 00 FF";
+    struct bench bench;
+
+    (void)state;
+    ready(&bench, BENCH_TPDU | CCID_FEATURE_AUTO_IFSD, SCARD_PROTOCOL_T1);
+    for (int attempt = 0; attempt <= 2; attempt++) {
+        script_command(&bench.usb, first, garbage);
+        script_command(&bench.usb, R_OTHER_OUT, garbage);
+        script_command(&bench.usb, R_OTHER_OUT, garbage);
+        if (attempt < 2)
+            script_command(&bench.usb, "6F 04000000 00 SS 000000 00 C0 00 C0",
+                           "80 04000000 00 SS 00 00 00 00 E0 00 E0");
+    }
+    assert_int_equal(bench_transmit(&bench, "80E000001C0102030405060708090A0B0C0D0E0F10"
+                                            "1112131415161718191A1B1C"),
+                     STATUS_DEVICE_PROTOCOL_ERROR);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_t1_command_restarts_no_more_often_than_resynch_is_allowed),
         cmocka_unit_test(test_t0_command_is_one_block_and_its_answer_goes_back),
         cmocka_unit_test(test_t0_61_and_6c_are_answers_like_others),
         cmocka_unit_test(test_t0_what_is_wrong_with_a_request_is_said_before_sending),
