@@ -84,11 +84,15 @@ waits() {
         find "/proc/$1/fd" -lname "$2" | grep -q .
 }
 
-# start_daemon ARGUMENT...: in the foreground of a job; returns once it is mounted
+# start_daemon ARGUMENT...: in the foreground of a job; returns once it is mounted and,
+# where one was asked for, the first virtual reader is there
 start_daemon() {
     "$SCARDFS" -f "$@" "$mnt" 2>>"$log" &
     daemon=$!
-    eventually 10 test -e "$mnt/version"
+    case $* in
+    *--virtual*) eventually 10 test -e "$mnt/reader0/state" ;;
+    *) eventually 10 test -e "$mnt/version" ;;
+    esac
 }
 
 # start_emulated DEVICES ARGUMENT...: the same on emulated USB readers
