@@ -139,28 +139,37 @@ static void set_state(slot_t *slot, ULONG state)
 static NTSTATUS card_power(PSMARTCARD_EXTENSION ext)
 {
     slot_t *slot = ext->ReaderExtension;
+    UCHAR atr[MAXIMUM_ATR_LENGTH];
+    ULONG atr_len;
     NTSTATUS status;
+    KIRQL irql;
 
     if (ext->MinorIoControlCode == SCARD_POWER_DOWN) {
         set_state(slot, SCARD_SWALLOWED);
         return STATUS_SUCCESS;
     }
-    if (slot->atr[0] == 0x00) {
+    pthread_mutex_lock(&slot->lock); /* the card may be exchanged meanwhile */
+    memcpy(atr, slot->atr, sizeof atr);
+    atr_len = slot->atr_len;
+    pthread_mutex_unlock(&slot->lock);
+    if (atr[0] == 0x00) {
         SmcLog(slot->object, STATUS_IO_TIMEOUT, "no\nATR");
         return STATUS_IO_TIMEOUT;
     }
-    if (slot->atr[0] == 0xFF)
+    if (atr[0] == 0xFF)
         return STATUS_UNRECOGNIZED_MEDIA;
-    status = slot->atr[0] == 0x3F ? take_time(slot, FAKE_SLOW_MS) : STATUS_SUCCESS;
+    status = atr[0] == 0x3F ? take_time(slot, FAKE_SLOW_MS) : STATUS_SUCCESS;
     if (status != STATUS_SUCCESS)
         return status;
-    memcpy(ext->CardCapabilities.ATR.Buffer, slot->atr, slot->atr_len);
-    ext->CardCapabilities.ATR.Length = (UCHAR)slot->atr_len;
+    KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
+    memcpy(ext->CardCapabilities.ATR.Buffer, atr, atr_len);
+    ext->CardCapabilities.ATR.Length = (UCHAR)atr_len;
+    KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
     status = SmartcardUpdateCardCapabilities(ext);
     if (status != STATUS_SUCCESS)
         return status;
-    memcpy(ext->IoRequest.ReplyBuffer, slot->atr, slot->atr_len);
-    *ext->IoRequest.Information = slot->atr_len;
+    memcpy(ext->IoRequest.ReplyBuffer, atr, atr_len);
+    *ext->IoRequest.Information = atr_len;
     return STATUS_SUCCESS;
 }
 
@@ -379,8 +388,10 @@ static int insert(PDEVICE_OBJECT device, const uint8_t *atr, size_t len)
 
     if (slot->ext.ReaderCapabilities.CurrentState > SCARD_ABSENT)
         return -EEXIST;
+    pthread_mutex_lock(&slot->lock);
     slot->atr_len = (ULONG)(len > 0 ? len : sizeof usual);
     memcpy(slot->atr, len > 0 ? atr : usual, slot->atr_len);
+    pthread_mutex_unlock(&slot->lock);
     slot->commands = 0;
     set_state(slot, SCARD_SWALLOWED);
     SmartcardCompleteCardTracking(&slot->ext);
