@@ -133,10 +133,14 @@ step 'a mount point that is not there' refuses 1 "$dir/none" -f --virtual "$dir/
 : >"$dir/file"
 step 'a mount point that is a file' refuses 1 "$dir/file" -f --virtual "$dir/file"
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    # The build may be where only root comes; the mount point is root's, and an ordinary
+    # user may not mount there.
     chmod 711 "$dir"
-    # the mount point is root's: an ordinary user may not mount there
-    setpriv --reuid=65534 --regid=65534 --clear-groups timeout 10 \
-        "$SCARDFS" -f --virtual "$mnt" >"$dir/said" 2>&1
+    mkdir "$dir/bin"
+    cp "$SCARDFS" "$dir/bin/scardfs"
+    cp -L "$LIBSMCLIB" "$dir/bin/libsmclib.so.0"
+    LD_LIBRARY_PATH=$dir/bin setpriv --reuid=65534 --regid=65534 --clear-groups \
+        timeout 10 "$dir/bin/scardfs" -f --virtual "$mnt" >"$dir/said" 2>&1
     status=$?
     is 'a user without permission is refused' 1 "$status"
     step 'with a sentence' grep -q "$mnt" "$dir/said"
