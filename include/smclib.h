@@ -238,13 +238,14 @@ typedef struct _T1_DATA {
     /* This port. */
     UCHAR LastPcb;      /* of the block sent last */
     UCHAR LastInf;      /* its INF, if it was an S-block with one */
+    UCHAR IfsdAsked;    /* INF of our S(IFS request) */
     BOOLEAN Executable; /* the card may have the whole command */
     BOOLEAN Heard;      /* anything at all has come from the card */
     BOOLEAN Restart;    /* begin the command again after RESYNCH */
     BOOLEAN OutOfStep;  /* the next command begins with RESYNCH */
     BOOLEAN Aborted;    /* the card has asked for ABORT */
     USHORT SBlockCount; /* S-block requests of the card in this command */
-    UCHAR Pad[32];
+    UCHAR Pad[31];
 } T1_DATA, *PT1_DATA;
 
 typedef struct _T1_BLOCK_FRAME {

@@ -173,9 +173,10 @@ NTSTATUS smc_t1_next(const struct smc_t1_link *link, const UCHAR *command, UCHAR
     switch (t1->State) {
     case T1_INIT:
         t1->State = T1_IFS_REQUEST;
+        t1->IfsdAsked = link->ifsd_wanted;
         __attribute__((fallthrough));
     case T1_IFS_REQUEST:
-        inf = link->ifsd_wanted;
+        inf = t1->IfsdAsked;
         return put_block(link, T1_IFS_REQUEST, &inf, 1, block, room, len);
     case T1_RESYNCH_REQUEST:
         return put_block(link, T1_RESYNCH_REQUEST, NULL, 0, block, room, len);
@@ -344,6 +345,7 @@ static NTSTATUS take_s_request(T1_DATA *t1, UCHAR pcb, const UCHAR *inf, size_t 
     } else { /* RESYNCH is the interface device's alone (§11.6.3.3); bad lengths */
         return take_error(t1, T1_ERROR_OTHER);
     }
+    t1->Resend = 0; /* a good block: what went wrong before it is over */
     t1->OriginalState = awaited(t1);
     t1->State = pcb | PCB_S_REPLY;
     return STATUS_MORE_PROCESSING_REQUIRED;
@@ -355,7 +357,7 @@ static NTSTATUS take_s_response(const struct smc_t1_link *link, UCHAR pcb,
     T1_DATA *t1 = link->t1;
 
     if (awaited(t1) == T1_IFS_REQUEST && pcb == T1_IFS_RESPONSE && len == 1 &&
-        inf[0] == link->ifsd_wanted) {
+        inf[0] == t1->IfsdAsked) {
         t1->IFSD = inf[0];
         return end_ifs(t1);
     }

@@ -12,11 +12,16 @@ static struct smc_t1_link link_of(PSMARTCARD_EXTENSION ext)
         .ifsc_initial = ext->CardCapabilities.T1.IFSC,
         .ifsd_wanted = (UCHAR)(ifsd > T1_IFSD ? T1_IFSD : ifsd),
     };
+    BOOLEAN suppressed;
+    KIRQL irql;
 
     if (link.ifsc_initial < 1 || link.ifsc_initial > SCARD_T1_MAX_IFS)
         link.ifsc_initial = T1_IFSD_DEFAULT;
     /* No request: suppressed, or a reader that claims less than every card may send. */
-    if (ext->OsData->SuppressT1IfsRequest || link.ifsd_wanted < T1_IFSD_DEFAULT)
+    KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
+    suppressed = ext->OsData->SuppressT1IfsRequest;
+    KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
+    if (suppressed || link.ifsd_wanted < T1_IFSD_DEFAULT)
         link.ifsd_wanted = T1_IFSD_DEFAULT;
     return link;
 }
@@ -81,17 +86,22 @@ NTSTATUS SmartcardT1Reply(PSMARTCARD_EXTENSION SmartcardExtension)
 
     if (header == 0 || ext->IoRequest.ReplyBufferLength < header)
         return STATUS_INVALID_PARAMETER;
+    if (ext->T1.State == T1_INIT || ext->T1.State == T1_START)
+        return STATUS_INVALID_PARAMETER; /* no block of this command is out */
     if (ext->SmartcardReply.BufferLength > ext->SmartcardReply.BufferSize)
         return STATUS_INVALID_PARAMETER;
     smc_device_mark(ext);
-    status =
-        smc_t1_take(&link, ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferLength,
-                    ext->T1.ReplyData, ext->IoRequest.ReplyBufferLength - header);
+    status = smc_t1_take(
+        &link, ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferLength,
+        ext->IoRequest.ReplyBuffer + header, ext->IoRequest.ReplyBufferLength - header);
     publish(ext);
     SmartcardDebug(DEBUG_PROTOCOL,
                    ("unit %u: T=1 block in, %u bytes, %s\n", ext->VendorAttr.UnitNo,
                     ext->SmartcardReply.BufferLength, smc_status_name(status)));
-    if (status == STATUS_SUCCESS)
+    if (status == STATUS_SUCCESS) {
+        if (ext->IoRequest.ReplyBuffer != ext->IoRequest.RequestBuffer)
+            memmove(ext->IoRequest.ReplyBuffer, ext->IoRequest.RequestBuffer, header);
         *ext->IoRequest.Information = header + ext->T1.BytesReceived;
+    }
     return status;
 }

@@ -141,6 +141,31 @@ static void test_t1_reply_with_a_wrong_header_is_invalid(void **state)
     assert_status(answer("00 00 02 9000 92"), STATUS_INVALID_PARAMETER);
 }
 
+static void test_t1_reply_before_a_request_is_invalid(void **state)
+{
+    (void)state;
+    command("02000000 08000000 00A40000", 10);
+    assert_status(answer("00 00 02 9000 92"),
+                  STATUS_INVALID_PARAMETER); /* after a reset */
+    expect_block("00 00 04 00A40000 A0");
+    assert_status(answer("00 00 02 9000 92"), STATUS_SUCCESS);
+    assert_status(answer("00 40 02 9000 D2"),
+                  STATUS_INVALID_PARAMETER); /* one too many */
+}
+
+static void test_t1_reply_to_a_buffer_of_its_own_has_the_header_too(void **state)
+{
+    UCHAR own[10];
+
+    (void)state;
+    command("02000000 08000000 00A40000", 10);
+    reader.ext.IoRequest.ReplyBuffer = own;
+    expect_block("00 00 04 00A40000 A0");
+    assert_status(answer("00 00 02 9000 92"), STATUS_SUCCESS);
+    assert_int_equal(information, 10);
+    assert_memory_equal(own, "\x02\0\0\0\x08\0\0\0\x90\0", 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +184,10 @@ int main(void)
             test_t1_request_without_room_for_a_block_has_no_resources, setup, teardown),
         cmocka_unit_test_setup_teardown(test_t1_reply_with_a_wrong_header_is_invalid,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_t1_reply_before_a_request_is_invalid, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_t1_reply_to_a_buffer_of_its_own_has_the_header_too, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,6 +307,38 @@ static void test_t1_resynch_before_the_last_block_starts_again(void **state)
     free(p);
 }
 
+static void test_t1_errors_between_good_blocks_do_not_add_up(void **state)
+{
+    static const UCHAR bad[] = {0x00, 0x00, 0x02, 0x90, 0x00, 0x00};
+    static const UCHAR wtx[] = {0x00, 0xc3, 0x01, 0x01, 0xc3};
+    static const UCHAR answer[] = {0x00, 0x00, 0x02, 0x90, 0x00, 0x92};
+    struct pair *p = new_pair(0, 32);
+    UCHAR out[SMC_T1_BLOCK_MAX];
+    size_t len;
+
+    (void)state;
+    p->link.ifsd_wanted = T1_IFSD_DEFAULT;
+    smc_t1_begin(&p->link, 5);
+    smc_t1_next(&p->link, (const UCHAR *)"abcde", out, sizeof out, &len);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(
+            smc_t1_take(&p->link, bad, sizeof bad, p->reply, sizeof p->reply),
+            STATUS_MORE_PROCESSING_REQUIRED);
+        smc_t1_next(&p->link, (const UCHAR *)"abcde", out, sizeof out, &len);
+        assert_int_equal(out[1], 0x81); /* R(0), checksum */
+        assert_int_equal(
+            smc_t1_take(&p->link, wtx, sizeof wtx, p->reply, sizeof p->reply),
+            STATUS_MORE_PROCESSING_REQUIRED);
+        smc_t1_next(&p->link, (const UCHAR *)"abcde", out, sizeof out, &len);
+        assert_int_equal(out[1], T1_WTX_RESPONSE);
+    }
+    assert_int_equal(
+        smc_t1_take(&p->link, answer, sizeof answer, p->reply, sizeof p->reply),
+        STATUS_SUCCESS);
+    assert_int_equal(p->t1.Resynch, 0);
+    free(p);
+}
+
 #define DAMAGED_LEN 620 /* 20 blocks out, 20 back at 32 bytes each */
 #define BLOCKS      39  /* from the card: 19 acknowledgements, 20 parts of the answer */
 
@@ -315,13 +347,13 @@ static UCHAR damaged_command[DAMAGED_LEN], damaged_answer[DAMAGED_LEN + 2];
 static size_t block_len[BLOCKS + 1]; /* of the card's blocks, from 1 */
 
 /* The undamaged exchange: what is right, and how long its blocks are. */
-static void prepare_damage(void)
+static void prepare_damage(UCHAR edc)
 {
     UCHAR out[SMC_T1_BLOCK_MAX], in[CCID_VIRTUAL_T1_BLOCK_MAX];
     NTSTATUS status = STATUS_MORE_PROCESSING_REQUIRED;
     size_t len;
 
-    pair = new_pair(0, 32);
+    pair = new_pair(edc, 32);
     pair->link.ifsd_wanted = T1_IFSD_DEFAULT;
     smc_t1_reset(&pair->link);
     fill(damaged_command, DAMAGED_LEN);
@@ -361,29 +393,37 @@ static void check_damaged(unsigned at, int byte, UCHAR xor_, size_t len)
         assert_true(status == STATUS_DEVICE_PROTOCOL_ERROR ||
                     status == STATUS_IO_TIMEOUT);
     }
+    /* The next command gets its own answer. */
+    pair->damage_at = 0;
+    assert_int_equal(run(pair, damaged_command + 1, 9), STATUS_SUCCESS);
+    assert_answer(pair, damaged_command + 1, 9);
 }
 
 static void test_t1_any_corruption_or_truncation_gives_right_data_or_an_error(
     void **state)
 {
+    static const unsigned all = 1, some = 37; /* of the 255 changes of a byte */
     unsigned runs = 0;
 
     (void)state;
-    prepare_damage();
-    for (unsigned at = 1; at <= BLOCKS; at++) {
-        for (size_t byte = 0; byte < block_len[at]; byte++)
-            for (unsigned flip = 1; flip < 256; flip++, runs++)
-                check_damaged(at, (int)byte, (UCHAR)flip, 0);
-        for (size_t len = 0; len < block_len[at]; len++, runs++)
-            check_damaged(at, -1, 0, len);
+    for (int edc = 0; edc <= T1_CRC_CHECK; edc++) {
+        prepare_damage((UCHAR)edc);
+        for (unsigned at = 1; at <= BLOCKS; at++) {
+            for (size_t byte = 0; byte < block_len[at]; byte++)
+                for (unsigned flip = 1; flip < 256; flip += edc ? some : all, runs++)
+                    check_damaged(at, (int)byte, (UCHAR)flip, 0);
+            for (size_t len = 0; len < block_len[at]; len++, runs++)
+                check_damaged(at, -1, 0, len);
+        }
+        free(pair);
     }
-    print_message("%u damaged exchanges of %d blocks\n", runs, BLOCKS + 1);
-    free(pair);
+    print_message("%u damaged exchanges of %d blocks, LRC and CRC\n", runs, BLOCKS + 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_t1_errors_between_good_blocks_do_not_add_up),
         cmocka_unit_test(test_t1_edc_of_known_data_is_the_published_value),
         cmocka_unit_test(test_t1_first_block_after_reset_is_the_ifs_request),
         cmocka_unit_test(test_t1_commands_of_all_lengths_come_back),
