@@ -10,7 +10,7 @@
 
 #define PPSS        0xFF
 #define PPS0_RATE   0x10 /* PPS1 is present */
-#define PPS0_OTHERS 0x60 /* PPS2, PPS3: never asked for */
+#define PPS0_OTHERS 0xE0 /* PPS2, PPS3, reserved: never asked for */
 #define PPS0_T      0x0F
 #define PPS_LEAST   3    /* PPSS, PPS0, PCK */
 #define PPS_MS      5000 /* the card has 9600 etu, 0.9 s at 4 MHz */

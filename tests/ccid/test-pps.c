@@ -45,6 +45,7 @@ static void test_pps_answer_is_agreement_or_a_reason(void **state)
         {"\xFF\x11\x18\xF6", "\xFF\x11\x18\xF6\x00", 5, false, false}, /* too long */
         {"\xFF\x11\x18\xF6", "\xFF\x31\x18\x00\xD6", 5, false, false}, /* PPS2 */
         {"\xFF\x11\x18\xF6", "\xFF\x51\x18\x00\xB6", 5, false, false}, /* PPS3 */
+        {"\xFF\x11\x18\xF6", "\xFF\x91\x18\x76", 4, false, false},     /* reserved */
         {"\xFF\x11\x18\xF6", "\xFF\x11", 2, false, false},
         {"\xFF\x11\x18\xF6", "", 0, false, false},
     };
