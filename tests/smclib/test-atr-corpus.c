@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Every ATR of the corpus, read by smc_atr_parse, against what two other parsers agreed
- * on. Where they call an ATR invalid and this library takes it, the reason must be one
- * that the library is meant to take: surplus bytes behind a T=0-only ATR.
+ * on. What this library reads differently, and why, stands at `different`.
  */
 #include "fake_reader.h"
 #include "smclib/internal.h"
@@ -12,6 +11,15 @@
 #define SKIPPED 77
 
 static FILE *corpus;
+
+/* Where this library differs on purpose from the parsers that made the corpus. */
+static struct {
+    unsigned ifsc;    /* IFSC 00 and FF are reserved (7816-3 §11.4.2): 32, the default */
+    unsigned bwi;     /* BWI above 9 is reserved: 4, the default */
+    unsigned wi;      /* WI 0 is reserved (§10.2): 10, the default */
+    unsigned refused; /* historical bytes cut off, or longer than 33 bytes */
+    unsigned surplus; /* bytes behind a T=0-only ATR are ignored, not an error */
+} different;
 
 /* The value behind "key": in a line of JSON; NULL without. */
 static const char *value_of(const char *line, const char *key)
@@ -73,6 +81,8 @@ static void compare_t1(const char *line, const struct smc_atr *atr)
     if (strncmp(t1, "null", 4) == 0)
         return;
     ifsc = number(t1, "ifsc");
+    different.ifsc += ifsc == 0 || ifsc == 255;
+    different.bwi += number(t1, "bwi") > 9;
     assert_int_equal(atr->ifsc, ifsc == 0 || ifsc == 255 ? 32 : ifsc);
     assert_int_equal(atr->bwi, number(t1, "bwi") <= 9 ? number(t1, "bwi") : 4);
     assert_int_equal(atr->cwi, number(t1, "cwi"));
@@ -90,6 +100,7 @@ static void compare(const char *line)
     status = smc_atr_parse(bytes, len, &atr);
     if (is(line, "historical_truncated", "true") || len > SCARD_ATR_LENGTH) {
         assert_status(status, STATUS_UNRECOGNIZED_MEDIA);
+        different.refused++;
         return;
     }
     assert_status(status, STATUS_SUCCESS);
@@ -99,6 +110,7 @@ static void compare(const char *line)
     assert_int_equal(atr.global, is(line, "global_t15", "true"));
     assert_int_equal(atr.historical_len, number(line, "K"));
     assert_int_equal(atr.n, number(line, "guard_n"));
+    different.wi += number(line, "wi") == 0;
     assert_int_equal(atr.wi, number(line, "wi") == 0 ? 10 : number(line, "wi"));
     assert_int_equal(atr.specific, is(line, "specific_mode", "true"));
     if (atr.specific) {
@@ -116,8 +128,10 @@ static void compare(const char *line)
     assert_int_equal((atr.faults & SMC_ATR_FAULT_TCK) != 0,
                      is(line, "tck_required", "true") && !is(line, "tck_ok", "true"));
     compare_t1(line, &atr);
-    if (is(line, "valid", "false") && atr.faults == 0)
+    if (is(line, "valid", "false") && atr.faults == 0) {
+        different.surplus++;
         assert_true(atr.surplus > 0 && is(line, "tck_required", "false"));
+    }
 }
 
 static void test_atr_corpus_agrees_in_every_row(void **state)
@@ -130,7 +144,11 @@ static void test_atr_corpus_agrees_in_every_row(void **state)
         rows++;
         compare(line);
     }
-    assert_true(rows > 1000);
+    print_message("%u rows agree; on purpose: IFSC %u, BWI %u, WI %u, surplus bytes %u, "
+                  "refused as a whole %u\n",
+                  rows, different.ifsc, different.bwi, different.wi, different.surplus,
+                  different.refused);
+    assert_int_equal(rows, 1246);
 }
 
 int main(void)
