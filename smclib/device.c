@@ -54,7 +54,7 @@ static ULONG at_least_minimum(ULONG size)
 NTSTATUS SmartcardInitialize(PSMARTCARD_EXTENSION SmartcardExtension)
 {
     PSMARTCARD_EXTENSION ext = SmartcardExtension;
-    struct smc_private *private;
+    struct smc_private *own;
 
     if (ext == NULL || ext->Version < SMCLIB_VERSION_REQUIRED ||
         ext->Version > SMCLIB_VERSION || !mandatory_callbacks_present(ext))
@@ -62,22 +62,22 @@ NTSTATUS SmartcardInitialize(PSMARTCARD_EXTENSION SmartcardExtension)
 
     ext->SmartcardRequest.BufferSize = at_least_minimum(ext->SmartcardRequest.BufferSize);
     ext->SmartcardReply.BufferSize = at_least_minimum(ext->SmartcardReply.BufferSize);
-    private = calloc(1, sizeof *private);
+    own = calloc(1, sizeof *own);
     ext->SmartcardRequest.Buffer = calloc(1, ext->SmartcardRequest.BufferSize);
     ext->SmartcardReply.Buffer = calloc(1, ext->SmartcardReply.BufferSize);
-    if (private == NULL || ext->SmartcardRequest.Buffer == NULL ||
+    if (own == NULL || ext->SmartcardRequest.Buffer == NULL ||
         ext->SmartcardReply.Buffer == NULL) {
-        free(private);
+        free(own);
         free(ext->SmartcardRequest.Buffer);
         free(ext->SmartcardReply.Buffer);
         ext->SmartcardRequest.Buffer = ext->SmartcardReply.Buffer = NULL;
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     ext->SmartcardRequest.BufferLength = ext->SmartcardReply.BufferLength = 0;
-    KeInitializeSpinLock(&private->os.SpinLock);
-    KeInitializeMutex(&private->os.Mutex, 0);
-    smc_remove_lock_init(&private->os.RemoveLock);
-    ext->OsData = &private->os;
+    KeInitializeSpinLock(&own->os.SpinLock);
+    KeInitializeMutex(&own->os.Mutex, 0);
+    smc_remove_lock_init(&own->os.RemoveLock);
+    ext->OsData = &own->os;
     ext->LastError = (ULONG)STATUS_SUCCESS;
     SmartcardInitializeCardCapabilities(ext);
     return STATUS_SUCCESS;
@@ -124,13 +124,13 @@ static void wipe(PUCHAR buffer, ULONG size, ULONG used)
 
 void smc_device_wipe(PSMARTCARD_EXTENSION ext)
 {
-    struct smc_private *private = smc_private(ext);
+    struct smc_private *own = smc_private(ext);
 
     smc_device_mark(ext);
     wipe(ext->SmartcardRequest.Buffer, ext->SmartcardRequest.BufferSize,
-         private->request_used);
-    wipe(ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferSize, private->reply_used);
-    private->request_used = private->reply_used = 0;
+         own->request_used);
+    wipe(ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferSize, own->reply_used);
+    own->request_used = own->reply_used = 0;
 }
 
 void smc_device_mark(PSMARTCARD_EXTENSION ext)

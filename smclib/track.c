@@ -22,17 +22,17 @@
  * or when smc_track_issue will end it. */
 static PIRP take_locked(PSMARTCARD_EXTENSION ext, NTSTATUS status)
 {
-    struct smc_private *private = smc_private(ext);
-    PIRP irp = private->os.NotificationIrp;
+    struct smc_private *own = smc_private(ext);
+    PIRP irp = own->os.NotificationIrp;
 
     if (irp == NULL)
         return NULL;
-    if (private->tracker_published) {
-        if (private->tracker_end == STATUS_PENDING)
-        private->tracker_end = status;
+    if (own->tracker_published) {
+        if (own->tracker_end == STATUS_PENDING)
+            own->tracker_end = status;
         return NULL;
     }
-    private->os.NotificationIrp = NULL;
+    own->os.NotificationIrp = NULL;
     return irp;
 }
 
@@ -72,38 +72,37 @@ static VOID track_cancel(PDEVICE_OBJECT device, PIRP irp)
 /* Puts the request into the slot: STATUS_PENDING, or the status it ends with. */
 static NTSTATUS publish_locked(PSMARTCARD_EXTENSION ext, PIRP irp, bool want_present)
 {
-    struct smc_private *private = smc_private(ext);
+    struct smc_private *own = smc_private(ext);
 
     /* The truth is tested before the slot: what is true already needs no slot. */
     if ((ext->ReaderCapabilities.CurrentState > SCARD_ABSENT) == want_present)
         return STATUS_SUCCESS;
-    if (private->os.NotificationIrp != NULL || private->tracker_published)
+    if (own->os.NotificationIrp != NULL || own->tracker_published)
         return STATUS_DEVICE_BUSY;
-    private->os.NotificationIrp = irp;
-    private->tracker_published = true;
-    private->tracker_end = STATUS_PENDING;
+    own->os.NotificationIrp = irp;
+    own->tracker_published = true;
+    own->tracker_end = STATUS_PENDING;
     irp->Tail.Overlay.DriverContext[0] = ext;
     IoSetCancelRoutine(irp, track_cancel);
     /* A cancel that came before the routine was there has called nothing. */
     if (smc_irp_cancelled(irp))
-    private->tracker_end = STATUS_CANCELLED;
+        own->tracker_end = STATUS_CANCELLED;
     return STATUS_PENDING;
 }
 
 /* The driver has seen the tracker: it pends, or is taken out to end with *status. */
 static PIRP settle_locked(PSMARTCARD_EXTENSION ext, NTSTATUS *status)
 {
-    struct smc_private *private = smc_private(ext);
+    struct smc_private *own = smc_private(ext);
 
-    private->tracker_published = false;
-    if (private->os.NotificationIrp ==
-        NULL) /* taken and completed by the driver itself */
+    own->tracker_published = false;
+    if (own->os.NotificationIrp == NULL) /* taken and completed by the driver itself */
         return NULL;
-    if (private->tracker_end != STATUS_PENDING)
-        *status = private->tracker_end;
+    if (own->tracker_end != STATUS_PENDING)
+        *status = own->tracker_end;
     if (*status != STATUS_PENDING)
         return take_locked(ext, *status);
-    IoMarkIrpPending(private->os.NotificationIrp);
+    IoMarkIrpPending(own->os.NotificationIrp);
     return NULL;
 }
 
