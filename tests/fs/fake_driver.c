@@ -185,6 +185,7 @@ static NTSTATUS transmit(PSMARTCARD_EXTENSION ext)
     if (apdu[0] == 0x80 && apdu[1] == BUSY_CODE) {
         status = take_time(slot, (unsigned)apdu[2] << 8 | apdu[3]);
     } else if (apdu[0] == 0x80 && apdu[1] == STUCK_CODE) {
+        SmcLog(slot->object, STATUS_DEVICE_BUSY, "stuck");
         for (;;)
             pause();
     } else if (apdu[0] == 0x80 && apdu[1] == COUNT_CODE) {
@@ -381,12 +382,24 @@ static NTSTATUS plug(const char *shape)
     return SmcReportDeviceArrival(this_driver, &identity, NULL, &physical);
 }
 
+/* A reset may be changing the state. */
+static bool has_card(slot_t *slot)
+{
+    ULONG state;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    state = slot->ext.ReaderCapabilities.CurrentState;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    return state > SCARD_ABSENT;
+}
+
 static int insert(PDEVICE_OBJECT device, const uint8_t *atr, size_t len)
 {
     static const UCHAR usual[] = {0x3B, 0x02, 0x31, 0xAB};
     slot_t *slot = slot_of(device);
 
-    if (slot->ext.ReaderCapabilities.CurrentState > SCARD_ABSENT)
+    if (has_card(slot))
         return -EEXIST;
     pthread_mutex_lock(&slot->lock);
     slot->atr_len = (ULONG)(len > 0 ? len : sizeof usual);
@@ -402,7 +415,7 @@ static int take_out(PDEVICE_OBJECT device)
 {
     slot_t *slot = slot_of(device);
 
-    if (slot->ext.ReaderCapabilities.CurrentState <= SCARD_ABSENT)
+    if (!has_card(slot))
         return -ENOENT;
     set_state(slot, SCARD_ABSENT);
     SmartcardCompleteCardTracking(&slot->ext);
