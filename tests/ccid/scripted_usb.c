@@ -177,6 +177,8 @@ static enum ccid_usb_result send(struct ccid_usb *usb, const uint8_t *out, size_
         fail_msg("message %02x was sent at step %zu", out[0], usb->at);
     assert_true(length >= 10);
     expected_length = parse(step->hex, expected, sizeof(expected), out[6], &any);
+    if (usb->lenient && (length != expected_length || memcmp(out, expected, length) != 0))
+        return CCID_USB_IO;
     assert_int_equal(length, expected_length);
     assert_memory_equal(out, expected, length);
     /* A number is used once, and for an Abort it is that of the control request. */
