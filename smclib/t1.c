@@ -11,8 +11,8 @@
  *                       S(RESYNCH)
  *   T1_I_BLOCK          an I-block: the next one, or the last one again
  *   T1_R_BLOCK          R(RSN), acknowledging a part of the answer or asking again
- *   T1_xxx_REQUEST      the S-block of that name: IFS or RESYNCH
- *   T1_xxx_RESPONSE     the answer to an S-block of the card: WTX, IFS or ABORT
+ *   T1_..._REQUEST      the S-block of that name: IFS or RESYNCH
+ *   T1_..._RESPONSE     the answer to an S-block of the card: WTX, IFS or ABORT
  *
  * An invalid block or silence is answered as §11.6.3 has it: after an I-block or an
  * S-response by R with the error, after an R by the same R, after an S-request by the
