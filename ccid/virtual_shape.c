@@ -17,6 +17,15 @@
 /* What nearly all readers at TPDU level say: a block and its header, and 2. */
 #define MESSAGE_TPDU 271
 
+/* What is the same in all of them. */
+#define ONE_SLOT                                                                         \
+    .slot_count = 1, .interrupt = true, .packet_size = 512, .voltage_support = VOLTAGES
+
+/* A reader at TPDU level; PPS and S(IFS request) are the host's. */
+#define TPDU                                                                             \
+    ONE_SLOT, .level = CCID_LEVEL_TPDU, .max_message_length = MESSAGE_TPDU,              \
+              .features = AUTOMATIC & ~(CCID_FEATURE_AUTO_PPS | CCID_FEATURE_AUTO_IFSD)
+
 /* T=0 only; TA1 = 18h, so that a PPS is worth its while; WI 255. */
 static const uint8_t atr_t0[] = {0x3b, 0x95, 0x18, 0x40, 0xff,
                                  0x62, 0x01, 0x02, 0x01, 0x04};
@@ -26,45 +35,26 @@ static const uint8_t atr_t1[] = {0x3b, 0x97, 0x11, 0x81, 0x31, 0xfe, 0x45, 0x73,
 
 const struct ccid_virtual_shape ccid_virtual_default_shape = {
     .level = CCID_LEVEL_EXTENDED_APDU,
-    .slot_count = 1,
-    .interrupt = true,
-    .packet_size = 512,
-    .voltage_support = VOLTAGES,
+    ONE_SLOT,
     .features = AUTOMATIC,
     .max_message_length = MESSAGE_EXTENDED,
 };
 
-/* PPS and S(IFS request) are the host's. */
 static const struct ccid_virtual_shape tpdu = {
-    .level = CCID_LEVEL_TPDU,
-    .slot_count = 1,
-    .interrupt = true,
-    .packet_size = 512,
-    .voltage_support = VOLTAGES,
-    .features = AUTOMATIC & ~(CCID_FEATURE_AUTO_PPS | CCID_FEATURE_AUTO_IFSD),
-    .max_message_length = MESSAGE_TPDU,
+    TPDU,
     .atr = atr_t0,
     .atr_len = sizeof(atr_t0),
 };
 
 static const struct ccid_virtual_shape tpdu_t1 = {
-    .level = CCID_LEVEL_TPDU,
-    .slot_count = 1,
-    .interrupt = true,
-    .packet_size = 512,
-    .voltage_support = VOLTAGES,
-    .features = AUTOMATIC & ~(CCID_FEATURE_AUTO_PPS | CCID_FEATURE_AUTO_IFSD),
-    .max_message_length = MESSAGE_TPDU,
+    TPDU,
     .atr = atr_t1,
     .atr_len = sizeof(atr_t1),
 };
 
 static const struct ccid_virtual_shape mechanical = {
     .level = CCID_LEVEL_EXTENDED_APDU,
-    .slot_count = 1,
-    .interrupt = true,
-    .packet_size = 512,
-    .voltage_support = VOLTAGES,
+    ONE_SLOT,
     .features = AUTOMATIC,
     .mechanical =
         CCID_MECHANICAL_ACCEPTS | CCID_MECHANICAL_EJECTS | CCID_MECHANICAL_CAPTURES,
