@@ -209,8 +209,7 @@ static bool is_class_descriptor(const uint8_t *d, uint8_t interface_class)
            d[0] == CCID_DESC_LENGTH;
 }
 
-static NTSTATUS check(const uint8_t *class_descriptor, uint8_t protocol,
-                      struct ccid_desc *out)
+static NTSTATUS check(const uint8_t *class_descriptor, struct ccid_desc *out)
 {
     NTSTATUS status;
 
@@ -222,7 +221,7 @@ static NTSTATUS check(const uint8_t *class_descriptor, uint8_t protocol,
 
     /* Decided by endpoints, not by bInterfaceProtocol alone: one bulk reader says 1. */
     if (out->bulk_in.address == 0 || out->bulk_out.address == 0) {
-        if (protocol != 0)
+        if (out->interface_protocol != 0)
             return refuse(out, STATUS_NOT_SUPPORTED,
                           "it is an ICCD token, driven by control transfers");
         return refuse(out, STATUS_INVALID_PARAMETER, "it has no pair of bulk endpoints");
@@ -242,7 +241,6 @@ NTSTATUS ccid_desc_parse(const uint8_t *config, size_t len, uint8_t interface_nu
 {
     const uint8_t *class_descriptor = NULL;
     const uint8_t *d;
-    uint8_t protocol = 0;
     bool inside = false;
     bool found = false;
     size_t offset = 0;
@@ -260,7 +258,7 @@ NTSTATUS ccid_desc_parse(const uint8_t *config, size_t len, uint8_t interface_nu
                 out->alternate_setting = d[3];
                 out->interface_class = d[5];
                 out->interface_string = d[8];
-                protocol = d[7];
+                out->interface_protocol = d[7];
             }
         } else if (inside && d[1] == DESC_ENDPOINT && d[0] >= 7) {
             take_endpoint(d, out);
@@ -272,5 +270,5 @@ NTSTATUS ccid_desc_parse(const uint8_t *config, size_t len, uint8_t interface_nu
     }
     if (!found)
         return refuse(out, STATUS_INVALID_PARAMETER, "there is no such interface");
-    return check(class_descriptor, protocol, out);
+    return check(class_descriptor, out);
 }

@@ -56,6 +56,13 @@ enum ccid_level {
     CCID_LEVEL_EXTENDED_APDU,
 };
 
+/* How messages reach the device. */
+enum ccid_transport {
+    CCID_TRANSPORT_BULK,   /* CCID 1.1: Bulk-OUT and Bulk-IN */
+    CCID_TRANSPORT_ICCD_A, /* ICCD 1.0: control requests, bInterfaceProtocol 1 */
+    CCID_TRANSPORT_ICCD_B, /* the same, bInterfaceProtocol 2 */
+};
+
 struct ccid_endpoint {
     uint8_t address; /* with the direction bit; 0: the interface has none */
     uint8_t interval;
@@ -68,6 +75,7 @@ struct ccid_desc {
     uint8_t interface_number;
     uint8_t alternate_setting;
     uint8_t interface_class;
+    uint8_t interface_protocol;
     uint8_t interface_string; /* index of iInterface */
     bool only_interface;      /* of its device: a port reset hurts nobody else */
     struct ccid_endpoint bulk_in;
@@ -97,7 +105,10 @@ struct ccid_desc {
     uint8_t max_busy_slots;
 
     /* What follows from it, safe to use. */
+    enum ccid_transport transport;
     enum ccid_level level;
+    bool built_in;           /* the card is part of the device and cannot go */
+    uint32_t quirks;         /* CCID_QUIRK_ bits (quirks.h); 0 before ccid_quirks_apply */
     uint8_t slot_count;      /* 1 ... CCID_SLOTS_MAX */
     uint8_t busy_slot_count; /* 1 ... slot_count */
     uint32_t message_size;   /* longest message to send, 64 ... CCID_MESSAGE_MAX */

@@ -148,6 +148,7 @@ struct smc_device_identity {
     char path[64]; /* bus and ports, such as "1-2.3"; "virtual-0" */
     uint16_t vid;
     uint16_t pid;
+    uint16_t bcd_device; /* firmware version, USB 2.0 table 9-8 */
     uint8_t interface_number;
     uint8_t slot_count;      /* at least 1 */
     uint8_t busy_slot_count; /* slots that may be busy at once, 1 ... slot_count */
@@ -169,6 +170,16 @@ NTSTATUS SmcReportDeviceArrival(PDRIVER_OBJECT DriverObject,
  * freed, the context stays the caller's.
  */
 VOID SmcReportDeviceDeparture(PDEVICE_OBJECT PhysicalDeviceObject, BOOLEAN surprise);
+
+/*
+ * Asks for one IRP_MJ_INTERNAL_DEVICE_CONTROL to the function device, DelayMs from now,
+ * in the turn of its other requests: for what a driver has to do by itself, such as
+ * looking for a card where no interrupt endpoint tells. At most one is outstanding for a
+ * device; a call with an earlier time moves it forward, one with a later time changes
+ * nothing. Nothing comes before the device has been opened or after it is gone. Any
+ * thread; no lock held.
+ */
+VOID SmcRequestService(PDEVICE_OBJECT DeviceObject, ULONG DelayMs);
 
 /* One log line about a device (or NULL). Never give it card data. */
 VOID SmcLog(PDEVICE_OBJECT DeviceObject, NTSTATUS Status, const char *Format, ...)

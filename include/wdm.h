@@ -288,14 +288,15 @@ typedef VOID DRIVER_UNLOAD(PDRIVER_OBJECT DriverObject);
 typedef VOID DRIVER_CANCEL(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 typedef DRIVER_CANCEL *PDRIVER_CANCEL;
 
-#define IRP_MJ_CREATE           0x00
-#define IRP_MJ_CLOSE            0x02
-#define IRP_MJ_DEVICE_CONTROL   0x0e
-#define IRP_MJ_CLEANUP          0x12
-#define IRP_MJ_POWER            0x16
-#define IRP_MJ_SYSTEM_CONTROL   0x17
-#define IRP_MJ_PNP              0x1b
-#define IRP_MJ_MAXIMUM_FUNCTION 0x1b
+#define IRP_MJ_CREATE                  0x00
+#define IRP_MJ_CLOSE                   0x02
+#define IRP_MJ_DEVICE_CONTROL          0x0e
+#define IRP_MJ_INTERNAL_DEVICE_CONTROL 0x0f
+#define IRP_MJ_CLEANUP                 0x12
+#define IRP_MJ_POWER                   0x16
+#define IRP_MJ_SYSTEM_CONTROL          0x17
+#define IRP_MJ_PNP                     0x1b
+#define IRP_MJ_MAXIMUM_FUNCTION        0x1b
 
 #define IRP_MN_START_DEVICE         0x00
 #define IRP_MN_QUERY_REMOVE_DEVICE  0x01

@@ -18,6 +18,8 @@
  *   SURPRISE_REMOVAL (if surprise), CLEANUP, CLOSE and REMOVE, and never touches the
  *   device again once it has returned. Called once for each device that arrived well.
  * log: one line. device may be NULL, a function device or a physical device.
+ * service: a driver wants an IRP_MJ_INTERNAL_DEVICE_CONTROL (SmcRequestService). The client
+ *   keeps one time per device, the earliest asked for. May be NULL: none is sent.
  * link: a driver has created or deleted a name for a reader (SmartcardCreateLink). May be
  *   NULL.
  */
@@ -27,6 +29,7 @@ struct smc_io_client {
     void (*log)(void *context, PDEVICE_OBJECT device, NTSTATUS status, const char *text);
     void *context;
     void (*link)(void *context, const char *name, int created);
+    void (*service)(void *context, PDEVICE_OBJECT device, ULONG delay_ms);
 };
 
 /* NULL takes the client away. */
