@@ -18,8 +18,8 @@
  *   SURPRISE_REMOVAL (if surprise), CLEANUP, CLOSE and REMOVE, and never touches the
  *   device again once it has returned. Called once for each device that arrived well.
  * log: one line. device may be NULL, a function device or a physical device.
- * service: a driver wants an IRP_MJ_INTERNAL_DEVICE_CONTROL (SmcRequestService). The client
- *   keeps one time per device, the earliest asked for. May be NULL: none is sent.
+ * service: a driver wants an IRP_MJ_INTERNAL_DEVICE_CONTROL (SmcRequestService). The
+ * client keeps one time per device, the earliest asked for. May be NULL: none is sent.
  * link: a driver has created or deleted a name for a reader (SmartcardCreateLink). May be
  *   NULL.
  */
