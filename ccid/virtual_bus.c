@@ -17,10 +17,6 @@
 #include "ccid/internal.h"
 #include "ccid/virtual_reader.h"
 
-/* A product number that pid.codes gives to nobody: it is for tests. */
-#define VIRTUAL_VID 0x1209
-#define VIRTUAL_PID 0x0001
-
 struct plugged {
     struct plugged *next;
     unsigned number;
@@ -61,22 +57,30 @@ static void unlink_locked(struct plugged *plugged)
     pthread_cond_broadcast(&bus.changed);
 }
 
+static void name(char *out, size_t size, const char *text)
+{
+    snprintf(out, size, "%s", text == NULL ? "" : text);
+}
+
 static NTSTATUS report(PDRIVER_OBJECT driver, const struct ccid_virtual_shape *shape,
                        struct plugged *plugged)
 {
     uint8_t config[CCID_VIRTUAL_CONFIG_MAX];
     size_t len = ccid_virtual_reader_config(shape, config);
     struct smc_device_identity identity = {
-        .vendor = "scardfs",
-        .product = "Virtual Reader",
-        .vid = VIRTUAL_VID,
-        .pid = VIRTUAL_PID,
+        .vid = shape->vid,
+        .pid = shape->pid,
+        .bcd_device = shape->bcd_device,
+        .interface_number = shape->interface_number,
     };
     struct ccid_desc desc;
-    NTSTATUS status = ccid_desc_parse(config, len, 0, &desc);
+    NTSTATUS status = ccid_desc_parse(config, len, shape->interface_number, &desc);
 
     if (!NT_SUCCESS(status))
         return status;
+    name(identity.vendor, sizeof(identity.vendor), shape->vendor);
+    name(identity.product, sizeof(identity.product), shape->product);
+    name(identity.interface_name, sizeof(identity.interface_name), shape->interface_name);
     snprintf(identity.serial, sizeof(identity.serial), "%04u", plugged->number);
     snprintf(identity.path, sizeof(identity.path), "virtual-%u", plugged->number);
     return ccid_device_add(driver, &plugged->port, &desc, &identity, &plugged->device);
@@ -148,7 +152,8 @@ NTSTATUS ccid_virtual_plug(const char *name)
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     plugged->port = ccid_virtual_reader_port(plugged->reader);
-    ccid_virtual_reader_insert(plugged->reader, 0, NULL, 0);
+    for (unsigned slot = 0; slot < shape->slot_count; slot++)
+        ccid_virtual_reader_insert(plugged->reader, slot, NULL, 0);
 
     pthread_mutex_lock(&bus.lock);
     driver = bus.driver;

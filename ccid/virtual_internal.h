@@ -34,7 +34,7 @@ struct virtual_slot {
     bool active;
     bool changed; /* since the last notification */
     struct ccid_virtual_card card;
-    struct ccid_virtual_contact *contact; /* at TPDU level, else NULL */
+    struct ccid_virtual_contact *contact; /* at TPDU and character level, else NULL */
 
     uint8_t protocol; /* of the parameters: 0 or 1 */
     uint8_t parameters[7];

@@ -321,7 +321,7 @@ struct ccid_virtual_reader *ccid_virtual_reader_new(
             ccid_virtual_reader_free(reader);
             return NULL;
         }
-        if (shape->level == CCID_LEVEL_TPDU) {
+        if (shape->level <= CCID_LEVEL_TPDU) {
             reader->slots[i].contact = calloc(1, sizeof(*reader->slots[i].contact));
             if (reader->slots[i].contact == NULL) {
                 ccid_virtual_reader_free(reader);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* virtual_shape.c - the kinds of virtual reader, by the name that a user gives. */
-#include "ccid/virtual_reader.h"
+/*
+ * virtual_shape.c - the kinds of virtual reader: by the name that a user gives, and by
+ * the descriptor of a real one.
+ */
+#include "ccid/virtual_shape.h"
 
 #include <string.h>
 
@@ -17,9 +20,19 @@
 /* What nearly all readers at TPDU level say: a block and its header, and 2. */
 #define MESSAGE_TPDU 271
 
+/* A product number that pid.codes gives to nobody: it is for tests. */
+#define TEST_VID 0x1209
+#define TEST_PID 0x0001
+
 /* What is the same in all of them. */
 #define ONE_SLOT                                                                         \
-    .slot_count = 1, .interrupt = true, .packet_size = 512, .voltage_support = VOLTAGES
+    .vid = TEST_VID, .pid = TEST_PID, .vendor = "scardfs", .product = "Virtual Reader",  \
+    .interface_count = 1, .interface_class = 0x0B, .interrupt = true,                    \
+    .packet_size = 512, .descriptor_type = 0x21, .bcd_ccid = 0x0110, .slot_count = 1,    \
+    .voltage_support = VOLTAGES, .protocols = 3, .default_clock_khz = 4000,              \
+    .maximum_clock_khz = 4000, .data_rate_bps = 10752, .maximum_data_rate_bps = 344086,  \
+    .max_ifsd = 254, .class_get_response = 0xFF, .class_envelope = 0xFF,                 \
+    .max_busy_slots = 1
 
 /* A reader at TPDU level; PPS and S(IFS request) are the host's. */
 #define TPDU                                                                             \
@@ -29,6 +42,9 @@
 /* T=0 only; TA1 = 18h, so that a PPS is worth its while; WI 255. */
 static const uint8_t atr_t0[] = {0x3b, 0x95, 0x18, 0x40, 0xff,
                                  0x62, 0x01, 0x02, 0x01, 0x04};
+/* T=0 only, without interface bytes; "TESTBED", 01. */
+static const uint8_t atr_t0_plain[] = {0x3b, 0x08, 0x54, 0x45, 0x53,
+                                       0x54, 0x42, 0x45, 0x44, 0x01};
 /* T=1 only; TA1 = 11h, IFSC 254, BWI 4, CWI 5, LRC; "scardT1". */
 static const uint8_t atr_t1[] = {0x3b, 0x97, 0x11, 0x81, 0x31, 0xfe, 0x45, 0x73,
                                  0x63, 0x61, 0x72, 0x64, 0x54, 0x31, 0x8f};
@@ -79,4 +95,110 @@ const struct ccid_virtual_shape *ccid_virtual_shape(const char *name)
             return shapes[i].shape;
     }
     return NULL;
+}
+
+/* ---- of a real reader ------------------------------------------------------------- */
+
+#define PROTOCOL_T0     0x1u
+#define PROTOCOL_T1     0x2u
+#define PROTOCOLS_BOTH  (PROTOCOL_T0 | PROTOCOL_T1)
+#define PROTOCOL_ICCD_A 1
+#define PROTOCOL_ICCD_B 2
+/* Of a full-speed device, which nearly all readers are. */
+#define PACKET_SIZE_FULL_SPEED 64
+
+uint32_t ccid_virtual_level_bit(enum ccid_level level)
+{
+    switch (level) {
+    case CCID_LEVEL_TPDU:
+        return CCID_FEATURE_TPDU;
+    case CCID_LEVEL_SHORT_APDU:
+        return CCID_FEATURE_SHORT_APDU;
+    case CCID_LEVEL_EXTENDED_APDU:
+        return CCID_FEATURE_EXTENDED_APDU;
+    case CCID_LEVEL_CHARACTER:
+        break;
+    }
+    return 0;
+}
+
+/* Whether interfaces with these endpoints are readers; if so, of which kind. */
+static bool judge_endpoints(const struct ccid_virtual_interface *interface,
+                            struct ccid_virtual_shape *out)
+{
+    if (interface->endpoint_count == 2 || interface->endpoint_count == 3) {
+        out->transport = CCID_TRANSPORT_BULK;
+        out->interrupt = interface->endpoint_count == 3;
+        return true;
+    }
+    out->interrupt = interface->endpoint_count == 1;
+    out->transport = interface->protocol == PROTOCOL_ICCD_A ? CCID_TRANSPORT_ICCD_A
+                                                            : CCID_TRANSPORT_ICCD_B;
+    return interface->endpoint_count < 2 && (interface->protocol == PROTOCOL_ICCD_A ||
+                                             interface->protocol == PROTOCOL_ICCD_B);
+}
+
+/* The card speaks what the reader can; one that can do neither gets the card for both. */
+static void choose_card(struct ccid_virtual_shape *out)
+{
+    if ((out->protocols & PROTOCOLS_BOTH) == PROTOCOL_T0) {
+        out->atr = atr_t0_plain;
+        out->atr_len = sizeof(atr_t0_plain);
+    } else if ((out->protocols & PROTOCOLS_BOTH) == PROTOCOL_T1) {
+        out->atr = atr_t1;
+        out->atr_len = sizeof(atr_t1);
+    }
+}
+
+NTSTATUS ccid_virtual_shape_of(const uint8_t *class_descriptor, size_t len,
+                               const struct ccid_virtual_interface *interface,
+                               struct ccid_virtual_shape *out)
+{
+    struct ccid_desc desc = {0};
+    NTSTATUS status = ccid_desc_parse_class(class_descriptor, len, &desc);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    *out = (struct ccid_virtual_shape){
+        .interface_count = 1,
+        .interface_number = interface->number,
+        .interface_class = interface->class_code,
+        .interface_subclass = interface->subclass,
+        .interface_protocol = interface->protocol,
+        .packet_size = PACKET_SIZE_FULL_SPEED,
+        .descriptor_type = class_descriptor[1],
+        .bcd_ccid = desc.bcd_ccid,
+        .slot_count = desc.slot_count,
+        .voltage_support = desc.voltage_support,
+        .protocols = desc.protocols,
+        .default_clock_khz = desc.default_clock_khz,
+        .maximum_clock_khz = desc.maximum_clock_khz,
+        .clock_count = desc.clock_count,
+        .data_rate_bps = desc.data_rate_bps,
+        .maximum_data_rate_bps = desc.maximum_data_rate_bps,
+        .data_rate_count = desc.data_rate_count,
+        .max_ifsd = desc.max_ifsd,
+        .synch_protocols = desc.synch_protocols,
+        .mechanical = desc.mechanical,
+        .level = desc.level,
+        .features = desc.features & ~ccid_virtual_level_bit(desc.level),
+        .max_message_length = desc.max_message_length,
+        .class_get_response = desc.class_get_response,
+        .class_envelope = desc.class_envelope,
+        .lcd_layout = desc.lcd_layout,
+        .pin_support = desc.pin_support,
+        .max_busy_slots = desc.max_busy_slots,
+    };
+    if (!judge_endpoints(interface, out) || out->slot_count > CCID_VIRTUAL_SLOTS_MAX)
+        return STATUS_NOT_SUPPORTED;
+    choose_card(out);
+    return STATUS_SUCCESS;
+}
+
+unsigned ccid_virtual_shape_busy_limit(const struct ccid_virtual_shape *shape)
+{
+    if (shape->max_busy_slots == 0)
+        return 1;
+    return shape->max_busy_slots < shape->slot_count ? shape->max_busy_slots
+                                                     : shape->slot_count;
 }

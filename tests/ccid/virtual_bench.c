@@ -32,7 +32,9 @@ void virtual_bench_begin_shape(struct virtual_bench *v,
     bench_begin(&v->bench, BENCH_EXTENDED);
     v->bench.port = fault_usb_port(&v->faults);
     length = ccid_virtual_reader_config(shape, config);
-    assert_int_equal(ccid_desc_parse(config, length, 0, &v->bench.desc), STATUS_SUCCESS);
+    assert_int_equal(
+        ccid_desc_parse(config, length, shape->interface_number, &v->bench.desc),
+        STATUS_SUCCESS);
     assert_int_equal(bench_try_add(&v->bench), STATUS_SUCCESS);
 }
 
