@@ -107,7 +107,7 @@ static void run(struct scfs_job *job)
     pthread_mutex_unlock(&call->reader->lock);
     call->status = scfs_request_run(&call->request);
     if (reset)
-        scfs_power_reset_ended(call->reader, call->status);
+        scfs_powerup_reset_ended(call->reader, call->status);
 }
 
 static void finish(struct scfs_job *job)

@@ -26,7 +26,7 @@
  * cancelled; it ends unheard.
  *
  * Presence. tracker.c keeps one tracker pending and counts changes; every waiter is one
- * of fs on that one tracker. power.c resets a card that has come.
+ * of fs on that one tracker. powerup.c resets a card that has come.
  *
  * Locks: registry -> reader -> executor -> timer; none is held across a driver call, a
  * FUSE answer or a notification.

@@ -59,7 +59,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
 void scfs_end(struct scfs *fs);
 extern const struct fuse_lowlevel_ops scfs_ops;
 
-/* ---- readers (reader.c, tracker.c, power.c, registry.c) -------------------------- */
+/* ---- readers (reader.c, tracker.c, powerup.c, registry.c) -------------------------- */
 
 struct scfs_reader {
     LIST_ENTRY link;    /* in scfs.readers */
@@ -91,7 +91,7 @@ struct scfs_reader {
         bool completed; /* while it was being armed */
     } tracker;
 
-    struct scfs_power {
+    struct scfs_powerup {
         struct scfs_job job;
         struct scfs_request {
             IRP irp;
@@ -103,7 +103,7 @@ struct scfs_reader {
         bool again;   /* another card came meanwhile */
         bool ran;     /* it got a thread */
         uint8_t buffer[64];
-    } power;
+    } powerup;
     unsigned resetting;    /* resets queued by the daemon or running */
     bool touched;          /* a client's request reached this card */
     NTSTATUS reset_status; /* of the last reset of this card; PENDING: none yet */
@@ -137,11 +137,11 @@ void scfs_tracker_run(struct scfs_reader *reader);
 void scfs_tracker_end(struct scfs_reader *reader);
 
 /* A card has come: queues its cold reset if the options say so. */
-void scfs_power_init(struct scfs_reader *reader);
-void scfs_power_card_arrived(struct scfs_reader *reader);
-void scfs_power_cancel(struct scfs_reader *reader);
+void scfs_powerup_init(struct scfs_reader *reader);
+void scfs_powerup_card_arrived(struct scfs_reader *reader);
+void scfs_powerup_cancel(struct scfs_reader *reader);
 /* A client's reset has ended. */
-void scfs_power_reset_ended(struct scfs_reader *reader, NTSTATUS status);
+void scfs_powerup_reset_ended(struct scfs_reader *reader, NTSTATUS status);
 
 /* A device control that runs on the executor and can be cancelled from outside. */
 void scfs_request_init(struct scfs_request *request, struct scfs_reader *reader,

@@ -34,7 +34,7 @@ struct scfs_reader *scfs_reader_new(struct scfs *fs, PDEVICE_OBJECT device)
     InitializeListHead(&reader->waits);
     InitializeListHead(&reader->pollers);
     snprintf(reader->last_error, sizeof reader->last_error, "none");
-    scfs_power_init(reader);
+    scfs_powerup_init(reader);
     return reader;
 }
 
@@ -191,7 +191,7 @@ NTSTATUS scfs_reader_arrived(struct scfs *fs, PDEVICE_OBJECT device)
     }
     /* The power-up first: `atr` waits for it from the moment it can be seen. */
     if (reader->present)
-        scfs_power_card_arrived(reader);
+        scfs_powerup_card_arrived(reader);
     if (!scfs_registry_add(fs, reader)) {
         life.job.run = let_go; /* the daemon is stopping */
         pthread_mutex_lock(&reader->lock);
@@ -229,7 +229,7 @@ void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise)
     scfs_wait_wake(&reader->lock, &reader->waits, ENODEV);
     scfs_poll_wake(&reader->lock, &reader->pollers);
     scfs_call_end_all(reader);
-    scfs_power_cancel(reader);
+    scfs_powerup_cancel(reader);
 
     wait_for_users(reader);
     scfs_executor_wait(reader->executor, &life.job);

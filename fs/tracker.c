@@ -23,7 +23,7 @@ static void believe_change(struct scfs_reader *reader)
     pthread_mutex_unlock(&reader->lock);
     /* First the power-up, so that whoever is woken finds `atr` waiting for it. */
     if (present)
-        scfs_power_card_arrived(reader);
+        scfs_powerup_card_arrived(reader);
     scfs_reader_wake(reader);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test-power.c - the cold reset of a card that has come, also when there is no thread
+ * test-powerup.c - the cold reset of a card that has come, also when there is no thread
  * for it. The linker sends pthread_create here (--wrap).
  */
 #include <errno.h>
@@ -45,7 +45,7 @@ static bool queued(void)
     bool result;
 
     pthread_mutex_lock(&bare_reader->lock);
-    result = bare_reader->power.queued;
+    result = bare_reader->powerup.queued;
     pthread_mutex_unlock(&bare_reader->lock);
     return result;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * power.c - the cold reset of a card that has just come (-o power=on), and what is known
- * about resets: `atr` waits while one is under way and tells how the last one failed.
+ * powerup.c - the cold reset of a card that has just come (-o power=on), and what is
+ * known about resets: `atr` waits while one is under way and tells how the last one
+ * failed.
  *
  * There is one reset job per reader. A card that comes while it is queued is served by
  * it; one that comes while it runs makes it run again. It does nothing when a client's
@@ -15,13 +16,13 @@
 
 static struct scfs_reader *reader_of(struct scfs_job *job)
 {
-    return CONTAINING_RECORD(job, struct scfs_reader, power.job);
+    return CONTAINING_RECORD(job, struct scfs_reader, powerup.job);
 }
 
 static void run(struct scfs_job *job)
 {
     struct scfs_reader *reader = reader_of(job);
-    struct scfs_power *power = &reader->power;
+    struct scfs_powerup *power = &reader->powerup;
     const ULONG cold = SCARD_COLD_RESET;
     NTSTATUS status;
 
@@ -49,7 +50,7 @@ static void run(struct scfs_job *job)
 static void submit(struct scfs_reader *reader)
 {
     scfs_executor_lock(reader->executor);
-    scfs_executor_background_locked(reader->executor, &reader->power.job);
+    scfs_executor_background_locked(reader->executor, &reader->powerup.job);
 }
 
 static void finish(struct scfs_job *job)
@@ -58,13 +59,13 @@ static void finish(struct scfs_job *job)
     bool again;
 
     pthread_mutex_lock(&reader->lock);
-    if (!reader->power.ran)
+    if (!reader->powerup.ran)
         reader->reset_status = STATUS_INSUFFICIENT_RESOURCES;
-    reader->power.ran = false;
-    again = reader->power.again && !reader->gone;
-    reader->power.again = false; /* without a thread, submit comes back here at once */
+    reader->powerup.ran = false;
+    again = reader->powerup.again && !reader->gone;
+    reader->powerup.again = false; /* without a thread, submit comes back here at once */
     if (!again) {
-        reader->power.queued = false;
+        reader->powerup.queued = false;
         reader->resetting--;
     }
     pthread_mutex_unlock(&reader->lock);
@@ -76,13 +77,13 @@ static void finish(struct scfs_job *job)
     scfs_reader_leave(reader);
 }
 
-void scfs_power_init(struct scfs_reader *reader)
+void scfs_powerup_init(struct scfs_reader *reader)
 {
-    reader->power.job = (struct scfs_job){.run = run, .finish = finish};
+    reader->powerup.job = (struct scfs_job){.run = run, .finish = finish};
     reader->reset_status = STATUS_PENDING;
 }
 
-void scfs_power_card_arrived(struct scfs_reader *reader)
+void scfs_powerup_card_arrived(struct scfs_reader *reader)
 {
     bool queue = false;
 
@@ -90,13 +91,13 @@ void scfs_power_card_arrived(struct scfs_reader *reader)
     reader->reset_status = STATUS_PENDING;
     reader->touched = false;
     if (reader->fs->options->power_on && !reader->gone) {
-        queue = !reader->power.queued;
+        queue = !reader->powerup.queued;
         if (queue) {
-            reader->power.queued = true;
+            reader->powerup.queued = true;
             reader->resetting++;
             reader->users++; /* until finish leaves */
         } else {
-            reader->power.again = true;
+            reader->powerup.again = true;
         }
     }
     pthread_mutex_unlock(&reader->lock);
@@ -104,18 +105,18 @@ void scfs_power_card_arrived(struct scfs_reader *reader)
         submit(reader);
 }
 
-void scfs_power_cancel(struct scfs_reader *reader)
+void scfs_powerup_cancel(struct scfs_reader *reader)
 {
     bool running;
 
     pthread_mutex_lock(&reader->lock);
-    running = reader->power.running;
+    running = reader->powerup.running;
     pthread_mutex_unlock(&reader->lock);
     if (running)
-        IoCancelIrp(&reader->power.request.irp);
+        IoCancelIrp(&reader->powerup.request.irp);
 }
 
-void scfs_power_reset_ended(struct scfs_reader *reader, NTSTATUS status)
+void scfs_powerup_reset_ended(struct scfs_reader *reader, NTSTATUS status)
 {
     pthread_mutex_lock(&reader->lock);
     reader->resetting--;
