@@ -44,7 +44,7 @@ static NTSTATUS out_of_turn(struct transfer *t, const char *problem)
 
     ccid_cmd_log(slot, &t->command, STATUS_DEVICE_PROTOCOL_ERROR, problem);
     ccid_cancel_disarm(slot);
-    slot->device->out_of_step = true;
+    slot->out_of_step = true;
     (void)ccid_resync(slot, CCID_RESYNC_NOW_MS);
     return STATUS_DEVICE_PROTOCOL_ERROR;
 }
@@ -53,7 +53,7 @@ static NTSTATUS exchange(struct transfer *t, enum chain parameter, const UCHAR *
                          uint32_t length)
 {
     struct ccid_slot *slot = t->slot;
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     uint64_t now = port->ops->now_ms(port->usb);
     NTSTATUS status;
 
@@ -154,7 +154,7 @@ static NTSTATUS receive_answer(struct transfer *t)
 NTSTATUS ccid_apdu_transmit(struct ccid_slot *slot)
 {
     SMARTCARD_EXTENSION *ext = &slot->ext;
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     struct transfer t = {.slot = slot};
     SCARD_IO_REQUEST header;
     NTSTATUS status;

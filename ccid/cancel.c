@@ -12,7 +12,7 @@
 static VOID cancel_routine(PDEVICE_OBJECT object, PIRP irp)
 {
     struct ccid_slot *slot = object->DeviceExtension;
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
 
     IoReleaseCancelSpinLock(irp->CancelIrql);
     port->ops->cancel(port->usb, true);
@@ -37,7 +37,7 @@ NTSTATUS ccid_cancel_arm(struct ccid_slot *slot)
 
 void ccid_cancel_disarm(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     PIRP irp = slot->running;
 
     slot->running = NULL;

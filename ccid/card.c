@@ -9,7 +9,7 @@
 
 NTSTATUS ccid_card_enter(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     NTSTATUS status;
 
     if (ccid_device_is_gone(slot->device))
@@ -25,7 +25,7 @@ NTSTATUS ccid_card_enter(struct ccid_slot *slot)
 
 void ccid_card_leave(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
 
     ccid_cancel_disarm(slot);
     port->ops->leave(port->usb);

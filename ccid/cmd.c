@@ -111,7 +111,7 @@ static NTSTATUS violation(struct exchange *x, const char *problem)
 
 static NTSTATUS read_more(struct exchange *x, size_t length)
 {
-    const struct ccid_usb_port *port = &x->device->port;
+    const struct ccid_usb_port *port = &x->slot->port;
     uint64_t now = port->ops->now_ms(port->usb);
     enum ccid_usb_result result;
     size_t more = 0;
@@ -148,7 +148,7 @@ static NTSTATUS read_rest(struct exchange *x)
 /* CCID 1.1 §6.2.6: bError multiplies the waiting time, of the base each time. */
 static NTSTATUS extend(struct exchange *x)
 {
-    const struct ccid_usb_port *port = &x->device->port;
+    const struct ccid_usb_port *port = &x->slot->port;
     uint64_t now = port->ops->now_ms(port->usb);
     uint8_t factor = x->command->answer.error;
 
@@ -201,7 +201,7 @@ static NTSTATUS take_message(struct exchange *x)
 
 static NTSTATUS run(struct exchange *x)
 {
-    const struct ccid_usb_port *port = &x->device->port;
+    const struct ccid_usb_port *port = &x->slot->port;
     struct ccid_command *command = x->command;
     uint8_t *out = x->slot->ext.SmartcardRequest.Buffer;
     uint64_t now = port->ops->now_ms(port->usb);
@@ -247,7 +247,7 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
     x.in_size = slot->ext.SmartcardReply.BufferSize / x.packet * x.packet;
     status = run(&x);
     if (status != STATUS_SUCCESS) {
-        slot->device->out_of_step = true;
+        slot->out_of_step = true;
         if (status == STATUS_DEVICE_REMOVED)
             ccid_cancel_for_ever(slot->device); /* the bus will say so in its own time */
         else if (status != STATUS_CANCELLED)
@@ -272,14 +272,14 @@ static bool says_busy(const struct ccid_command *command)
 /* Waits until the reader has time for the command. */
 static NTSTATUS insist(struct ccid_slot *slot, struct ccid_command *command)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     uint32_t waited_ms = 0, delay_ms = BUSY_FIRST_MS;
     NTSTATUS status = ccid_cmd_once(slot, command);
 
     while (says_busy(command) && waited_ms < BUSY_TOTAL_MS) {
         if (port->ops->sleep_ms(port->usb, delay_ms) != CCID_USB_OK) {
             command->answered = false;
-            slot->device->out_of_step = true;
+            slot->out_of_step = true;
             return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
                                                      : STATUS_CANCELLED;
         }
@@ -295,7 +295,7 @@ NTSTATUS ccid_cmd(struct ccid_slot *slot, struct ccid_command *command)
     NTSTATUS status;
 
     command->answered = false;
-    if (slot->device->out_of_step) {
+    if (slot->out_of_step) {
         status = ccid_resync(slot, CCID_RESYNC_LATER_MS);
         if (status != STATUS_SUCCESS)
             return status;
@@ -303,7 +303,7 @@ NTSTATUS ccid_cmd(struct ccid_slot *slot, struct ccid_command *command)
             return STATUS_INVALID_DEVICE_STATE; /* its card has lost its state */
     }
     status = insist(slot, command);
-    if (slot->device->out_of_step && !ccid_device_is_gone(slot->device)) {
+    if (slot->out_of_step && !ccid_device_is_gone(slot->device)) {
         ccid_cancel_disarm(slot);
         (void)ccid_resync(slot, CCID_RESYNC_NOW_MS);
     }

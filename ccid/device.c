@@ -80,6 +80,7 @@ NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
     object->SlotNumber = index;
     slot = object->DeviceExtension;
     slot->device = device;
+    slot->port = device->port;
     slot->object = object;
     slot->index = index;
     KeInitializeEvent(&slot->cancel_done, SynchronizationEvent, FALSE);

@@ -11,10 +11,10 @@
  * over cmd.c).
  *
  * States of a device: new - started (by the START of its first slot: interrupt endpoint
- * on, every slot sampled) - out_of_step (a command failed half-way; ended by resync.c,
- * at once or before the next command) - gone (surprise removal; ended only by being
- * freed). States of a slot: smclib's CurrentState, plus open, plus suspended (between
- * power down and up: callbacks answer STATUS_DEVICE_POWERED_OFF).
+ * on, every slot sampled) - gone (surprise removal; ended only by being freed). States of
+ * a slot: smclib's CurrentState, plus open, plus suspended (between power down and up:
+ * callbacks answer STATUS_DEVICE_POWERED_OFF), plus out_of_step (a command failed
+ * half-way; ended by resync.c, at once or before the slot's next command).
  *
  * Threads. One thread at a time drives a device: the executor inside a callback, or the
  * thread that starts, suspends or resumes it. Slots of one device share that thread. The
@@ -134,7 +134,7 @@ static NTSTATUS dispatch_pnp(PDEVICE_OBJECT object, PIRP irp)
 /* Card off; its presence is remembered and the tracker stays pending. */
 static NTSTATUS suspend(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     NTSTATUS status = STATUS_SUCCESS;
 
     if (slot->suspended)
@@ -153,7 +153,7 @@ static NTSTATUS suspend(struct ccid_slot *slot)
  * change, as on Windows. */
 static NTSTATUS resume(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     enum ccid_icc icc = CCID_ICC_ABSENT;
     NTSTATUS status;
     bool present;

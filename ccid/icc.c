@@ -47,7 +47,7 @@ NTSTATUS ccid_icc_power_off(struct ccid_slot *slot)
 /* Power off and time for the contacts to settle. */
 static NTSTATUS discharge(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     NTSTATUS status = ccid_icc_power_off(slot);
 
     if (status != STATUS_SUCCESS)
@@ -131,7 +131,7 @@ static NTSTATUS check_atr(struct ccid_slot *slot, const struct ccid_answer *answ
 NTSTATUS ccid_icc_power_on(struct ccid_slot *slot, enum ccid_reset kind,
                            const uint8_t **atr, uint32_t *atr_length)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     uint64_t end_ms = port->ops->now_ms(port->usb) + POWER_ON_ALL_MS;
     struct ccid_command command = {0};
     NTSTATUS status = STATUS_SUCCESS;

@@ -66,7 +66,7 @@ static NTSTATUS reader_negotiates(struct ccid_slot *slot, ULONG chosen)
     if (status != STATUS_IO_TIMEOUT && status != STATUS_IO_DEVICE_ERROR &&
         status != STATUS_DEVICE_PROTOCOL_ERROR && status != STATUS_UNRECOGNIZED_MEDIA)
         return status;
-    if (fidi == FIDI_DEFAULT || slot->device->out_of_step)
+    if (fidi == FIDI_DEFAULT || slot->out_of_step)
         return status;
     /* A failed PPS leaves the card mute: reset it and stay at the default rate. */
     SmcLog(slot->object, status, "no PPS for Fi/Di %02x: default rate", fidi);

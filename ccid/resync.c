@@ -38,7 +38,7 @@ static uint32_t step_ms(const struct resync *r, uint32_t most_ms)
 
 static enum ccid_usb_result read_any(struct ccid_slot *slot, size_t *got, uint32_t ms)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     size_t packet = slot->device->desc.bulk_in.packet_size;
 
     *got = 0;
@@ -49,7 +49,7 @@ static enum ccid_usb_result read_any(struct ccid_slot *slot, size_t *got, uint32
 
 void ccid_drain(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     bool cleared = false;
     size_t got;
 
@@ -162,9 +162,9 @@ NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)
     const struct resync r = {
         .slot = slot,
         .device = device,
-        .ops = device->port.ops,
-        .usb = device->port.usb,
-        .end_ms = device->port.ops->now_ms(device->port.usb) + budget_ms,
+        .ops = slot->port.ops,
+        .usb = slot->port.usb,
+        .end_ms = slot->port.ops->now_ms(slot->port.usb) + budget_ms,
     };
     NTSTATUS status = STATUS_IO_TIMEOUT;
 
@@ -183,11 +183,11 @@ NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)
     if (ccid_device_is_gone(device))
         return STATUS_DEVICE_REMOVED;
     if (status != STATUS_SUCCESS) {
-        device->out_of_step = true;
+        slot->out_of_step = true;
         SmcLog(slot->object, status, "the reader does not come back into step");
         return status;
     }
-    device->out_of_step = false;
+    slot->out_of_step = false;
     device->was_reset = false;
     return simple_command(&r, CCID_ICC_POWER_OFF);
 }

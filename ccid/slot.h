@@ -25,7 +25,6 @@ struct ccid_device {
     /* Executor only. */
     uint8_t next_seq;
     bool started;
-    bool out_of_step;   /* the last command failed half-way: resynchronise first */
     bool refuses_abort; /* the control request ABORT was stalled once */
     bool was_reset;     /* a port reset has been tried for this failure */
 
@@ -49,12 +48,14 @@ struct ccid_device {
 struct ccid_slot {
     SMARTCARD_EXTENSION ext;
     struct ccid_device *device;
+    struct ccid_usb_port port; /* its way to the device */
     PDEVICE_OBJECT object;
     UNICODE_STRING interface_name;
     uint8_t index;
-    bool open;       /* atomic: between CREATE and CLOSE */
-    bool suspended;  /* executor only, like the rest */
-    uint8_t voltage; /* bPowerSelect of the last power-on that worked */
+    bool open;        /* atomic: between CREATE and CLOSE */
+    bool suspended;   /* executor only, like the rest */
+    bool out_of_step; /* the last command failed half-way: resynchronise first */
+    uint8_t voltage;  /* bPowerSelect of the last power-on that worked */
 
     /* Under ext.OsData->SpinLock. */
     bool present;     /* the last thing heard of the card */
@@ -119,7 +120,7 @@ void ccid_cmd_log(struct ccid_slot *slot, const struct ccid_command *command,
 /*
  * Brings reader and driver back in step (CCID 1.1 §5.3.1, Abort) within budget_ms and
  * powers the card off. STATUS_SUCCESS, STATUS_DEVICE_REMOVED, or the status of the last
- * step: then device->out_of_step stays set.
+ * step: then slot->out_of_step stays set.
  */
 NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms);
 

@@ -28,7 +28,7 @@ struct transmission {
 
 static struct transmission begin(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
 
     return (struct transmission){
         .slot = slot,
@@ -42,7 +42,7 @@ static NTSTATUS xfr_block(const struct transmission *t, uint8_t bwi, uint32_t ti
                           struct ccid_command *command)
 {
     struct ccid_slot *slot = t->slot;
-    const struct ccid_usb_port *port = &slot->device->port;
+    const struct ccid_usb_port *port = &slot->port;
     uint64_t now = port->ops->now_ms(port->usb);
 
     *command = (struct ccid_command){
