@@ -13,14 +13,19 @@
  * meet; libusb's event lock sorts that out, and both use the form with a `completed`
  * pointer, because an executor without one could sleep on a finished transfer.
  *
+ * Where several slots are busy at once (mux.c) one thread waits for IN, one for OUT and
+ * one for a control transfer, each with a `completed` flag of its own; whichever has
+ * libusb's event lock handles the events of all.
+ *
  * Callbacks run in either thread, with libusb's event lock held. They only note what has
  * happened. An interrupt message is taken after the events have been handled, by
  * whichever thread that was (usb_interrupt.c), since its receiver may complete requests.
  *
- * Cancel, and the end of the device: a flag is set, then `wake`, then the event handler
- * is interrupted. The waiting thread alone cancels transfers, and never returns before
- * each has been called back: the memory is its caller's, and a transfer left behind would
- * take the next answer away.
+ * Cancel, hold, and the end of the device: a flag is set, then `wake` of who is to see
+ * it, then the event handler is interrupted, which makes the others look, too. The
+ * waiting thread alone cancels transfers, and never returns before each has been called
+ * back: the memory is its caller's, and a transfer left behind would take the next answer
+ * away.
  *
  * Life: usb_watch.c opens, adds and removes; every device in a short-lived thread.
  *   usb_watch.c > usb_open.c, usb_strings.c > usb.c > usb_interrupt.c, usb_events.c
@@ -95,25 +100,27 @@ int usb_handle_events(struct ccid_usb *usb, uint64_t wait_ms, int *wake)
 
 /* ---- transfers ------------------------------------------------------------------- */
 
-/* Wakes the waiting thread when there is something for it to do. A message that went out
- * while the answer is still to come is nothing. */
+static bool is_pending(const struct usb_transfer *self)
+{
+    return __atomic_load_n(&self->pending, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* Wakes the waiting thread when there is something for it to do. Of the two transfers of
+ * an exchange the first that is done is nothing. */
 static void LIBUSB_CALL called_back(struct libusb_transfer *transfer)
 {
     struct usb_transfer *self = transfer->user_data;
     struct ccid_usb *usb = self->usb;
+    /* Before its thread can know that it is done. */
+    struct usb_transfer *partner = self->partner;
+    int *wake = partner == NULL ? &self->wake : &usb->in.wake;
 
     if (transfer->status == LIBUSB_TRANSFER_NO_DEVICE)
         __atomic_store_n(&usb->gone, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&self->pending, 0, __ATOMIC_SEQ_CST);
-    if (transfer->status != LIBUSB_TRANSFER_COMPLETED ||
-        (!__atomic_load_n(&usb->in.pending, __ATOMIC_SEQ_CST) &&
-         !__atomic_load_n(&usb->out.pending, __ATOMIC_SEQ_CST)))
-        __atomic_store_n(&usb->wake, 1, __ATOMIC_SEQ_CST);
-}
-
-static bool is_pending(const struct usb_transfer *self)
-{
-    return __atomic_load_n(&self->pending, __ATOMIC_SEQ_CST) != 0;
+    if (transfer->status != LIBUSB_TRANSFER_COMPLETED || partner == NULL ||
+        !is_pending(partner))
+        __atomic_store_n(wake, 1, __ATOMIC_SEQ_CST);
 }
 
 static enum ccid_usb_result obstacle(const struct ccid_usb *usb)
@@ -125,10 +132,21 @@ static enum ccid_usb_result obstacle(const struct ccid_usb *usb)
     return CCID_USB_OK;
 }
 
-static enum ccid_usb_result submit(struct usb_transfer *self)
+static enum ccid_usb_result transfer_obstacle(const struct usb_transfer *self)
+{
+    enum ccid_usb_result result = obstacle(self->usb);
+
+    return result == CCID_USB_OK && __atomic_load_n(&self->held, __ATOMIC_SEQ_CST)
+               ? CCID_USB_CANCELLED
+               : result;
+}
+
+static enum ccid_usb_result submit(struct usb_transfer *self,
+                                   struct usb_transfer *partner)
 {
     int error;
 
+    self->partner = partner;
     __atomic_store_n(&self->pending, 1, __ATOMIC_SEQ_CST);
     error = libusb_submit_transfer(self->transfer);
     if (error != 0)
@@ -158,11 +176,11 @@ static enum ccid_usb_result finish(struct ccid_usb *usb, struct usb_transfer *fi
         uint64_t wait_ms = REAP_WAIT_MS;
         int error;
 
-        __atomic_store_n(&usb->wake, 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&first->wake, 0, __ATOMIC_SEQ_CST);
         if (!is_pending(first) && (second == NULL || !is_pending(second)))
             return stop;
         if (stop == CCID_USB_OK)
-            stop = obstacle(usb);
+            stop = transfer_obstacle(first);
         if (stop == CCID_USB_OK && !has_failed(first) && !has_failed(second)) {
             uint64_t now = usb_now_ms();
 
@@ -181,7 +199,7 @@ static enum ccid_usb_result finish(struct ccid_usb *usb, struct usb_transfer *fi
             if (second != NULL && is_pending(second))
                 libusb_cancel_transfer(second->transfer);
         }
-        error = usb_handle_events(usb, wait_ms, &usb->wake);
+        error = usb_handle_events(usb, wait_ms, &first->wake);
         if (error != 0) {
             /* The kernel gives every transfer back in the end; meanwhile do not spin. */
             struct timespec pause = {.tv_nsec = 1000000};
@@ -219,7 +237,7 @@ static enum ccid_usb_result op_exchange(struct ccid_usb *usb, const uint8_t *out
                                         size_t *in_len, uint32_t timeout_ms)
 {
     uint64_t deadline_ms = ccid_clock_deadline(usb_now_ms(), timeout_ms);
-    enum ccid_usb_result result = obstacle(usb);
+    enum ccid_usb_result result = transfer_obstacle(&usb->in);
     enum ccid_usb_result stop = CCID_USB_OK;
 
     *in_len = 0;
@@ -228,10 +246,10 @@ static enum ccid_usb_result op_exchange(struct ccid_usb *usb, const uint8_t *out
     fill_bulk(&usb->in, usb->in_address, in, in_size);
     fill_bulk(&usb->out, usb->out_address, out_bytes(out), out_len);
     /* IN first: the answer of a fast reader then needs no second turn. */
-    result = submit(&usb->in);
+    result = submit(&usb->in, &usb->out);
     if (result != CCID_USB_OK)
         return result;
-    result = submit(&usb->out);
+    result = submit(&usb->out, &usb->in);
     if (result != CCID_USB_OK)
         stop = result;
     stop = finish(usb, &usb->in, &usb->out, deadline_ms, stop);
@@ -252,13 +270,13 @@ static enum ccid_usb_result bulk(struct usb_transfer *self, uint8_t endpoint,
 {
     struct ccid_usb *usb = self->usb;
     uint64_t deadline_ms = ccid_clock_deadline(usb_now_ms(), timeout_ms);
-    enum ccid_usb_result result = obstacle(usb);
+    enum ccid_usb_result result = transfer_obstacle(self);
 
     *done = 0;
     if (result != CCID_USB_OK)
         return result;
     fill_bulk(self, endpoint, bytes, len);
-    result = submit(self);
+    result = submit(self, NULL);
     if (result != CCID_USB_OK)
         return result;
     result = finish(usb, self, NULL, deadline_ms, CCID_USB_OK);
@@ -304,7 +322,7 @@ enum ccid_usb_result usb_control(struct ccid_usb *usb, uint8_t request_type,
         memcpy(stage, data, data_len);
     libusb_fill_control_transfer(self->transfer, usb->handle, usb->control_buffer,
                                  called_back, self, 0);
-    result = submit(self);
+    result = submit(self, NULL);
     if (result != CCID_USB_OK)
         return result;
     result = outcome(self, finish(usb, self, NULL, deadline_ms, CCID_USB_OK));
@@ -344,7 +362,30 @@ static void op_cancel(struct ccid_usb *usb, bool on)
     if (!on)
         return;
     __atomic_store_n(&usb->wake, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&usb->in.wake, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&usb->out.wake, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&usb->control.wake, 1, __ATOMIC_SEQ_CST);
     libusb_interrupt_event_handler(usb->context);
+}
+
+static void op_hold(struct ccid_usb *usb, enum ccid_usb_pipe pipe, bool on)
+{
+    struct usb_transfer *transfer = pipe == CCID_USB_IN ? &usb->in : &usb->out;
+
+    __atomic_store_n(&transfer->held, on ? 1 : 0, __ATOMIC_SEQ_CST);
+    if (!on)
+        return;
+    __atomic_store_n(&transfer->wake, 1, __ATOMIC_SEQ_CST);
+    libusb_interrupt_event_handler(usb->context);
+}
+
+static void op_wait(struct ccid_usb *usb, pthread_cond_t *condition,
+                    pthread_mutex_t *lock, uint64_t deadline_ms)
+{
+    struct ccid_clock *clock = ccid_clock_real();
+
+    (void)usb;
+    clock->wait(clock, condition, lock, deadline_ms);
 }
 
 static uint64_t op_now_ms(struct ccid_usb *usb)
@@ -379,6 +420,8 @@ const struct ccid_usb_ops ccid_usb_libusb_ops = {
     .clear_halt = op_clear_halt,
     .reset = op_reset,
     .cancel = op_cancel,
+    .hold = op_hold,
+    .wait = op_wait,
     .enter = usb_events_enter,
     .leave = usb_events_leave,
     .start = usb_interrupt_start,

@@ -18,7 +18,10 @@
 struct usb_transfer {
     struct ccid_usb *usb;
     struct libusb_transfer *transfer;
-    int pending; /* atomic: submitted and not called back */
+    int pending;                  /* atomic: submitted and not called back */
+    int held;                     /* atomic: to end at once, and not to begin */
+    int wake;                     /* for libusb: something happened to look at */
+    struct usb_transfer *partner; /* of an exchange, where only wake of IN is watched */
 };
 
 /* The one interrupt transfer (usb_interrupt.c). */
@@ -46,7 +49,7 @@ struct ccid_usb {
 
     struct usb_transfer out, in, control;
     uint8_t control_buffer[LIBUSB_CONTROL_SETUP_SIZE + USB_CONTROL_MAX];
-    int wake;      /* for libusb: something happened to look at */
+    int wake;      /* for libusb: ends sleep_ms */
     int cancelled; /* atomic */
     int gone;      /* atomic */
     struct usb_interrupt interrupt;
@@ -58,7 +61,7 @@ struct ccid_usb {
     void (*lost)(void *context); /* the node reports an error: the device is gone */
     void *lost_context;
     pthread_mutex_t lock; /* over the rest */
-    bool busy;            /* an executor is in, and handles the events itself */
+    unsigned busy;        /* executors that are in, and handle the events themselves */
     bool armed;           /* the event thread hears of URBs */
     bool watched;         /* the node is in the epoll set */
     uint64_t left_ms;

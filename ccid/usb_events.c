@@ -82,7 +82,7 @@ static void start_timer(void)
 void usb_events_enter(struct ccid_usb *usb)
 {
     pthread_mutex_lock(&usb->lock);
-    usb->busy = true;
+    usb->busy++;
     if (usb->armed) {
         usb->armed = false;
         control(EPOLL_CTL_MOD, usb->fd, 0, EVENT_NODE, usb->id);
@@ -93,7 +93,7 @@ void usb_events_enter(struct ccid_usb *usb)
 void usb_events_leave(struct ccid_usb *usb)
 {
     pthread_mutex_lock(&usb->lock);
-    usb->busy = false;
+    usb->busy--;
     usb->left_ms = usb_now_ms();
     pthread_mutex_unlock(&usb->lock);
     if (!__atomic_load_n(&events.timer_on, __ATOMIC_SEQ_CST))
@@ -113,7 +113,7 @@ static void timer_ticked(void)
     pthread_mutex_lock(&events.lock);
     for (struct ccid_usb *usb = events.list; usb != NULL; usb = usb->next) {
         pthread_mutex_lock(&usb->lock);
-        if (usb->watched && !usb->armed && !usb->busy) {
+        if (usb->watched && !usb->armed && usb->busy == 0) {
             if (now >= usb->left_ms + REARM_MS)
                 arm_locked(usb);
             else
@@ -162,7 +162,7 @@ static void node_event(struct ccid_usb *usb, uint32_t mask)
 
     pthread_mutex_lock(&usb->lock);
     usb->armed = false;
-    busy = usb->busy;
+    busy = usb->busy > 0;
     if ((mask & (EPOLLERR | EPOLLHUP)) != 0 && usb->watched) {
         epoll_ctl(events.epoll, EPOLL_CTL_DEL, usb->fd, NULL);
         usb->watched = false;
@@ -172,7 +172,7 @@ static void node_event(struct ccid_usb *usb, uint32_t mask)
     if (!busy) {
         handle_now(usb);
         pthread_mutex_lock(&usb->lock);
-        if (!usb->busy)
+        if (usb->busy == 0)
             arm_locked(usb);
         pthread_mutex_unlock(&usb->lock);
     }

@@ -6,11 +6,15 @@
  *
  * Threads: exchange, bulk_out, bulk_in, control, clear_halt, reset and sleep_ms are
  * called by one thread at a time (the executor, or the thread that starts the device).
- * cancel and now_ms are called by any thread. No lock of the caller is held.
+ * On a device whose slots are busy at once (mux.c) one thread may be in bulk_in, one in
+ * bulk_out and one in control; clear_halt and reset only when nobody is in the first two.
+ * cancel, hold, wait, enter, leave and now_ms are called by any thread. No lock of the
+ * caller is held, except the one that wait is given.
  */
 #ifndef CCID_USB_OPS_H
 #define CCID_USB_OPS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,9 +28,11 @@ enum ccid_usb_result {
     CCID_USB_OVERFLOW,  /* the device sent more than was asked for */
     CCID_USB_IO,        /* any other transfer error */
     CCID_USB_GONE,      /* no device any more */
-    CCID_USB_CANCELLED, /* cancel(true) is in force */
+    CCID_USB_CANCELLED, /* cancel(true) or hold(true) is in force */
     CCID_USB_NO_MEMORY,
 };
+
+enum ccid_usb_pipe { CCID_USB_IN, CCID_USB_OUT };
 
 /*
  * A message of the interrupt endpoint (CCID 1.1 §6.3), as received. Called with no lock
@@ -57,6 +63,12 @@ struct ccid_usb_ops {
     enum ccid_usb_result (*reset)(struct ccid_usb *usb);
     /* While on, transfers and sleeps end, and new ones fail, with CCID_USB_CANCELLED. */
     void (*cancel)(struct ccid_usb *usb, bool on);
+    /* The same for bulk_in or bulk_out alone; what has come in until then is delivered.
+     */
+    void (*hold)(struct ccid_usb *usb, enum ccid_usb_pipe pipe, bool on);
+    /* As ccid_clock.wait, in the time of now_ms. */
+    void (*wait)(struct ccid_usb *usb, pthread_cond_t *condition, pthread_mutex_t *lock,
+                 uint64_t deadline_ms);
     /* The executor is about to use the device / has finished (a hint for the watcher). */
     void (*enter)(struct ccid_usb *usb);
     void (*leave)(struct ccid_usb *usb);

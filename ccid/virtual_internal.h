@@ -69,7 +69,8 @@ struct ccid_virtual_reader {
     pthread_cond_t changed;
     bool gone;
     bool cancelled;
-    bool in_use; /* the host has sent a message: from now on cards *change* */
+    bool held[2]; /* by enum ccid_usb_pipe */
+    bool in_use;  /* the host has sent a message: from now on cards *change* */
 
     struct virtual_slot slots[CCID_VIRTUAL_SLOTS_MAX];
     struct virtual_message queue[VIRTUAL_QUEUE_MAX];

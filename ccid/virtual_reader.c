@@ -45,6 +45,14 @@ static enum ccid_usb_result obstacle_locked(const struct ccid_virtual_reader *re
     return reader->cancelled ? CCID_USB_CANCELLED : CCID_USB_OK;
 }
 
+static enum ccid_usb_result pipe_obstacle_locked(const struct ccid_virtual_reader *reader,
+                                                 enum ccid_usb_pipe pipe)
+{
+    enum ccid_usb_result obstacle = obstacle_locked(reader);
+
+    return obstacle == CCID_USB_OK && reader->held[pipe] ? CCID_USB_CANCELLED : obstacle;
+}
+
 /* ---- transfers ------------------------------------------------------------------- */
 
 static enum ccid_usb_result out_locked(struct ccid_virtual_reader *reader,
@@ -52,7 +60,7 @@ static enum ccid_usb_result out_locked(struct ccid_virtual_reader *reader,
                                        uint64_t deadline_ms)
 {
     for (;;) {
-        enum ccid_usb_result obstacle = obstacle_locked(reader);
+        enum ccid_usb_result obstacle = pipe_obstacle_locked(reader, CCID_USB_OUT);
 
         if (obstacle != CCID_USB_OK)
             return obstacle;
@@ -65,6 +73,7 @@ static enum ccid_usb_result out_locked(struct ccid_virtual_reader *reader,
     reader->in_use = true;
     virtual_tick_locked(reader, now_ms(reader));
     virtual_command_locked(reader, message, len);
+    pthread_cond_broadcast(&reader->changed); /* another thread may be in bulk_in */
     virtual_notify_locked(reader); /* a card may have been captured */
     return CCID_USB_OK;
 }
@@ -100,7 +109,8 @@ static void pop_head(struct ccid_virtual_reader *reader)
 
     if (head->ends)
         reader->slots[head->slot].busy = false;
-    reader->queue_count--;
+    if (reader->queue_count-- == VIRTUAL_QUEUE_FULL)
+        pthread_cond_broadcast(&reader->changed);
     reader->head_sent = 0;
     memmove(head, head + 1, reader->queue_count * sizeof(*head));
 }
@@ -139,7 +149,7 @@ static enum ccid_usb_result in_locked(struct ccid_virtual_reader *reader, uint8_
 {
     *got = 0;
     for (;;) {
-        enum ccid_usb_result result = obstacle_locked(reader);
+        enum ccid_usb_result result = pipe_obstacle_locked(reader, CCID_USB_IN);
         uint64_t now, wake;
 
         if (result != CCID_USB_OK)
@@ -220,6 +230,7 @@ static enum ccid_usb_result op_control(struct ccid_usb *usb, uint8_t request_typ
                      virtual_abort_locked(reader, (uint8_t)value, (uint8_t)(value >> 8));
 
         result = taken ? CCID_USB_OK : CCID_USB_STALL;
+        pthread_cond_broadcast(&reader->changed);
     }
     pthread_mutex_unlock(&reader->lock);
     return result;
@@ -259,6 +270,24 @@ static void op_cancel(struct ccid_usb *usb, bool on)
     pthread_mutex_unlock(&reader->lock);
 }
 
+static void op_hold(struct ccid_usb *usb, enum ccid_usb_pipe pipe, bool on)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+
+    pthread_mutex_lock(&reader->lock);
+    reader->held[pipe] = on;
+    pthread_cond_broadcast(&reader->changed);
+    pthread_mutex_unlock(&reader->lock);
+}
+
+static void op_wait(struct ccid_usb *usb, pthread_cond_t *condition,
+                    pthread_mutex_t *lock, uint64_t deadline_ms)
+{
+    struct ccid_virtual_reader *reader = virtual_from_usb(usb);
+
+    reader->clock->wait(reader->clock, condition, lock, deadline_ms);
+}
+
 static void op_nothing(struct ccid_usb *usb)
 {
     (void)usb;
@@ -291,6 +320,8 @@ static const struct ccid_usb_ops virtual_ops = {
     .clear_halt = op_clear_halt,
     .reset = op_reset,
     .cancel = op_cancel,
+    .hold = op_hold,
+    .wait = op_wait,
     .enter = op_nothing,
     .leave = op_nothing,
     .start = virtual_start,

@@ -156,6 +156,18 @@ static void cancel(struct ccid_usb *usb, bool on)
     from_usb(usb)->inner.ops->cancel(from_usb(usb)->inner.usb, on);
 }
 
+static void hold(struct ccid_usb *usb, enum ccid_usb_pipe pipe, bool on)
+{
+    from_usb(usb)->inner.ops->hold(from_usb(usb)->inner.usb, pipe, on);
+}
+
+static void wait_until(struct ccid_usb *usb, pthread_cond_t *condition,
+                       pthread_mutex_t *lock, uint64_t deadline_ms)
+{
+    from_usb(usb)->inner.ops->wait(from_usb(usb)->inner.usb, condition, lock,
+                                   deadline_ms);
+}
+
 static void enter(struct ccid_usb *usb)
 {
     from_usb(usb)->inner.ops->enter(from_usb(usb)->inner.usb);
@@ -195,6 +207,8 @@ static const struct ccid_usb_ops fault_ops = {
     .clear_halt = clear_halt,
     .reset = reset,
     .cancel = cancel,
+    .hold = hold,
+    .wait = wait_until,
     .enter = enter,
     .leave = leave,
     .start = start,

@@ -322,6 +322,24 @@ static void scripted_cancel(struct ccid_usb *usb, bool on)
     __atomic_store_n(&usb->cancelled, on, __ATOMIC_SEQ_CST);
 }
 
+/* The script is for one thread: nobody is there to be held up, or to end a wait. */
+static void scripted_hold(struct ccid_usb *usb, enum ccid_usb_pipe pipe, bool on)
+{
+    (void)usb;
+    (void)pipe;
+    (void)on;
+}
+
+static void scripted_wait(struct ccid_usb *usb, pthread_cond_t *condition,
+                          pthread_mutex_t *lock, uint64_t deadline_ms)
+{
+    (void)condition;
+    (void)lock;
+    assert_true(deadline_ms != UINT64_MAX);
+    if (usb->now_ms < deadline_ms)
+        usb->now_ms = deadline_ms;
+}
+
 static void scripted_enter(struct ccid_usb *usb)
 {
     usb->entered++;
@@ -368,6 +386,8 @@ const struct ccid_usb_ops scripted_ops = {
     .clear_halt = scripted_clear_halt,
     .reset = scripted_reset,
     .cancel = scripted_cancel,
+    .hold = scripted_hold,
+    .wait = scripted_wait,
     .enter = scripted_enter,
     .leave = scripted_leave,
     .start = scripted_start,
