@@ -147,6 +147,86 @@ struct scard_info {
 #define SCARD_IOC_REPLY_SIZE _IOWR(SCARD_IOC_MAGIC, 6, struct scard_reply_size)
 #define SCARD_IOC_INFO       _IOWR(SCARD_IOC_MAGIC, 7, struct scard_info)
 
+/* ---- PIN pads and other features of readers (PC/SC part 10) ----------------------- */
+
+/* Tags of the list that IOCTL_SMARTCARD_GET_FEATURE_REQUEST gives: each entry is a tag, a
+ * length of 4 and a control code, most significant byte first. */
+#define SCARD_FEATURE_VERIFY_PIN_DIRECT  0x06
+#define SCARD_FEATURE_MODIFY_PIN_DIRECT  0x07
+#define SCARD_FEATURE_MCT_READER_DIRECT  0x08
+#define SCARD_FEATURE_IFD_PIN_PROPERTIES 0x0a
+#define SCARD_FEATURE_GET_TLV_PROPERTIES 0x12
+#define SCARD_FEATURE_CCID_ESC_COMMAND   0x13
+
+/* Tags of the list that GET_TLV_PROPERTIES gives: tag, length, value with its least
+ * significant byte first. A value that is not known is not in the list. */
+#define SCARD_PROPERTY_LCD_LAYOUT                 1
+#define SCARD_PROPERTY_ENTRY_VALIDATION_CONDITION 2
+#define SCARD_PROPERTY_TIMEOUT2                   3
+#define SCARD_PROPERTY_LCD_MAX_CHARACTERS         4
+#define SCARD_PROPERTY_LCD_MAX_LINES              5
+#define SCARD_PROPERTY_MIN_PIN_SIZE               6
+#define SCARD_PROPERTY_MAX_PIN_SIZE               7
+#define SCARD_PROPERTY_FIRMWARE_ID                8
+#define SCARD_PROPERTY_PPDU_SUPPORT               9
+#define SCARD_PROPERTY_MAX_APDU_DATA_SIZE         10
+#define SCARD_PROPERTY_ID_VENDOR                  11
+#define SCARD_PROPERTY_ID_PRODUCT                 12
+
+/* The longest command that a PIN is put into. */
+#define SCARD_PIN_APDU_MAX 260
+
+/*
+ * in of VERIFY_PIN_DIRECT; out: SW1 SW2 (with the answer's data, if any). Numbers have
+ * their least significant byte first and there is no padding. ulDataLength must be the
+ * length of abData, 4 ... SCARD_PIN_APDU_MAX: the command with a place for the PIN.
+ */
+#pragma pack(push, 1)
+struct scard_pin_verify {
+    uint8_t bTimerOut;  /* s; 0: the reader's own */
+    uint8_t bTimerOut2; /* after the first key: no CCID reader knows it */
+    uint8_t bmFormatString;
+    uint8_t bmPINBlockString;
+    uint8_t bmPINLengthFormat;
+    uint16_t
+        wPINMaxExtraDigit; /* shortest PIN in the high byte, longest in the low one */
+    uint8_t bEntryValidationCondition;
+    uint8_t bNumberMessage;
+    uint16_t wLangId;
+    uint8_t bMsgIndex;
+    uint8_t bTeoPrologue[3]; /* filled in by the driver */
+    uint32_t ulDataLength;
+    uint8_t abData[];
+};
+
+/* in of MODIFY_PIN_DIRECT, likewise. */
+struct scard_pin_modify {
+    uint8_t bTimerOut;
+    uint8_t bTimerOut2;
+    uint8_t bmFormatString;
+    uint8_t bmPINBlockString;
+    uint8_t bmPINLengthFormat;
+    uint8_t bInsertionOffsetOld;
+    uint8_t bInsertionOffsetNew;
+    uint16_t wPINMaxExtraDigit;
+    uint8_t bConfirmPIN;
+    uint8_t bEntryValidationCondition;
+    uint8_t bNumberMessage;
+    uint16_t wLangId;
+    uint8_t bMsgIndex1, bMsgIndex2, bMsgIndex3;
+    uint8_t bTeoPrologue[3];
+    uint32_t ulDataLength;
+    uint8_t abData[];
+};
+
+/* out of IFD_PIN_PROPERTIES. */
+struct scard_pin_properties {
+    uint16_t wLcdLayout; /* lines in the high byte, characters in the low one */
+    uint8_t bEntryValidationCondition;
+    uint8_t bTimeOut2;
+};
+#pragma pack(pop)
+
 /* ---- limits ---------------------------------------------------------------------- */
 
 #define SCARD_APDU_MIN  4
@@ -162,6 +242,9 @@ SCARD_ASSERT_SIZE(scard_begin, 56);
 SCARD_ASSERT_SIZE(scard_end, 24);
 SCARD_ASSERT_SIZE(scard_reply_size, 24);
 SCARD_ASSERT_SIZE(scard_info, 148);
+SCARD_ASSERT_SIZE(scard_pin_verify, 19);
+SCARD_ASSERT_SIZE(scard_pin_modify, 24);
+SCARD_ASSERT_SIZE(scard_pin_properties, 4);
 
 #ifdef __cplusplus
 }

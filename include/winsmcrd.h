@@ -47,6 +47,15 @@ extern "C" {
 #define CM_IOCTL_GET_FEATURE_REQUEST        IOCTL_SMARTCARD_GET_FEATURE_REQUEST
 /* CCID escape. */
 #define IOCTL_CCID_ESCAPE SCARD_CTL_CODE(3500)
+/* The features of part 10 that the CCID driver has. Programs learn these codes from
+ * GET_FEATURE_REQUEST; the structures are in scard_ioctl.h. */
+#define SCFS_IOCTL_CCID_VERIFY_PIN_DIRECT  SCARD_CTL_CODE(3400 + 0x06)
+#define SCFS_IOCTL_CCID_MODIFY_PIN_DIRECT  SCARD_CTL_CODE(3400 + 0x07)
+#define SCFS_IOCTL_CCID_MCT_READER_DIRECT  SCARD_CTL_CODE(3400 + 0x08)
+#define SCFS_IOCTL_CCID_IFD_PIN_PROPERTIES SCARD_CTL_CODE(3400 + 0x0a)
+#define SCFS_IOCTL_CCID_GET_TLV_PROPERTIES SCARD_CTL_CODE(3400 + 0x12)
+/* in: uint32 0 starts the card's clock again, 1 stops it. */
+#define SCFS_IOCTL_CCID_ICC_CLOCK SCARD_CTL_CODE(3501)
 /* The two calls of Windows CE. Microsoft has not published their numbers: these are
  * ours. CANCEL_BLOCKING ends the caller's waits with STATUS_CANCELLED. */
 #define SCFS_IOCTL_SMARTCARD_CANCEL_BLOCKING SCARD_CTL_CODE(17)
