@@ -108,11 +108,17 @@ struct ccid_desc {
     enum ccid_transport transport;
     enum ccid_level level;
     bool built_in;           /* the card is part of the device and cannot go */
-    uint32_t quirks;         /* CCID_QUIRK_ bits (quirks.h); 0 before ccid_quirks_apply */
     uint8_t slot_count;      /* 1 ... CCID_SLOTS_MAX */
     uint8_t busy_slot_count; /* 1 ... slot_count */
     uint32_t message_size;   /* longest message to send, 64 ... CCID_MESSAGE_MAX */
     uint32_t ifsd;           /* 1 ... 254 */
+
+    /* What is known of this device alone (quirks.h); 0 before ccid_quirks_apply. */
+    uint32_t quirks;               /* CCID_QUIRK_ bits */
+    uint32_t usable_data_rate_bps; /* it claims more than it reaches; 0: it does not */
+    uint32_t extra_card_ms;        /* for every answer of the card */
+    uint32_t boot_ms;              /* to wait before the first command */
+    uint32_t first_status_ms;      /* for the first answer; 0: as for anybody */
 
     const char *problem; /* after a refusal: the reason, for the log */
 };
