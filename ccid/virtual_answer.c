@@ -40,7 +40,7 @@ void virtual_end(struct ccid_virtual_reader *reader, uint8_t slot_index,
 void virtual_respond(struct ccid_virtual_reader *reader, uint8_t slot_index)
 {
     struct virtual_slot *slot = &reader->slots[slot_index];
-    size_t room = reader->shape.max_message_length - CCID_HEADER_LENGTH;
+    size_t room = virtual_message_limit(&reader->shape) - CCID_HEADER_LENGTH;
     size_t left = slot->response_len - slot->response_sent;
     bool first = slot->response_sent == 0;
     size_t part = left < room ? left : room;

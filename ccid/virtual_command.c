@@ -8,30 +8,20 @@
 
 #include <string.h>
 
-/* bError as the index of the offending byte (CCID 1.1 table 6.2-2). */
-#define AT_LENGTH      1
-#define AT_SLOT        5
-#define AT_BYTE_7      7
-#define AT_LEVEL       8
-#define AT_PARAMETER_1 11 /* TCCKS */
+/* CCID 1.1 table 6.1-1: what this project's driver may not send. */
+#define RESET_PARAMETERS   0x6D
+#define SET_RATE_AND_CLOCK 0x73
+#define ICC_CLOCK          0x6E
+#define T0_APDU            0x6A
 
-struct request {
-    struct ccid_virtual_reader *reader;
-    struct virtual_slot *slot;
-    uint8_t slot_index;
-    uint8_t seq;
-    uint8_t answer; /* type of the answer */
-    const uint8_t *header;
-    const uint8_t *data;
-    size_t data_len;
-};
+#define CLOCK_STOPPED_LOW 1 /* bClockStatus */
 
-static void done(const struct request *request, uint8_t extra, size_t data_len)
+void virtual_done(const struct virtual_request *request, uint8_t extra, size_t data_len)
 {
     virtual_end(request->reader, request->slot_index, CCID_DONE, 0, extra, data_len);
 }
 
-static void failed(const struct request *request, uint8_t error)
+void virtual_failed(const struct virtual_request *request, uint8_t error)
 {
     virtual_end(request->reader, request->slot_index, CCID_FAILED, error, 0, 0);
 }
@@ -43,98 +33,70 @@ static void failed(const struct request *request, uint8_t error)
 static bool voltage_offered(const struct ccid_virtual_shape *shape, uint8_t select)
 {
     if (select == 0)
-        return (shape->features & CCID_FEATURE_AUTO_VOLTAGE) != 0;
+        return shape->voltage_support == 0 ||
+               (shape->features &
+                (CCID_FEATURE_AUTO_VOLTAGE | CCID_FEATURE_AUTO_ACTIVATION)) != 0;
     return select <= 3 && (shape->voltage_support >> (select - 1) & 1) != 0;
 }
 
-static void power_on(struct request *request)
+static void power_on(struct virtual_request *request)
 {
     struct virtual_slot *slot = request->slot;
 
     if (!slot->present || slot->at_mouth) {
-        failed(request, CCID_ERROR_MUTE);
+        virtual_failed(request, CCID_ERROR_MUTE);
         return;
     }
     if (!voltage_offered(&request->reader->shape, request->header[7])) {
-        failed(request, AT_BYTE_7);
+        virtual_failed(request, VIRTUAL_AT_BYTE_7);
         return;
     }
-    virtual_slot_activate(slot);
+    virtual_slot_activate(request->reader, slot);
     memcpy(slot->response, slot->card.atr, slot->card.atr_len);
-    done(request, 0, slot->card.atr_len);
+    virtual_done(request, 0, slot->card.atr_len);
 }
 
-static void power_off(struct request *request)
+static void power_off(struct virtual_request *request)
 {
     virtual_slot_deactivate(request->slot);
-    done(request, 0, 0);
+    virtual_done(request, 0, 0);
 }
 
-static void slot_status(struct request *request)
+static void slot_status(struct virtual_request *request)
 {
-    done(request, 0, 0);
+    virtual_done(request, request->slot->clock_stopped ? CLOCK_STOPPED_LOW : 0, 0);
 }
 
-static void answer_parameters(struct request *request)
+/* CCID 1.1 §6.1.6: for readers that talk T=0 by themselves. */
+static void t0_apdu(struct virtual_request *request)
 {
+    const struct ccid_virtual_shape *shape = &request->reader->shape;
     struct virtual_slot *slot = request->slot;
-    size_t len = virtual_slot_parameters_length(slot->protocol);
+    uint8_t changes = request->header[7];
 
-    memcpy(slot->response, slot->parameters, len);
-    done(request, slot->protocol, len);
-}
-
-static void get_parameters(struct request *request)
-{
-    if (!request->slot->present)
-        failed(request, CCID_ERROR_MUTE);
-    else
-        answer_parameters(request);
-}
-
-static void reset_parameters(struct request *request)
-{
-    if (!request->slot->present) {
-        failed(request, CCID_ERROR_MUTE);
-        return;
-    }
-    virtual_slot_default_parameters(request->slot);
-    answer_parameters(request);
-}
-
-static void set_parameters(struct request *request)
-{
-    struct virtual_slot *slot = request->slot;
-    uint8_t protocol = request->header[7];
-    size_t len = virtual_slot_parameters_length(protocol);
-
-    if (!slot->present)
-        failed(request, CCID_ERROR_MUTE);
-    else if (protocol > 1 ||
-             (ccid_virtual_card_protocols(&slot->card) >> protocol & 1) == 0)
-        failed(request, AT_BYTE_7);
-    else if (request->data_len != len)
-        failed(request, AT_LENGTH);
-    else if ((request->data[1] & (protocol == 0 ? 0xfd : 0xfc)) !=
-             (protocol == 0 ? 0x00 : 0x10))
-        failed(request, AT_PARAMETER_1);
-    else {
-        slot->protocol = protocol;
-        memcpy(slot->parameters, request->data, len);
-        if (slot->contact != NULL)
-            virtual_tpdu_parameters(request->reader, slot);
-        answer_parameters(request);
+    if (shape->level < CCID_LEVEL_SHORT_APDU) {
+        virtual_failed(request, CCID_ERROR_NOT_SUPPORTED);
+    } else if (changes > 3) {
+        virtual_failed(request, VIRTUAL_AT_BYTE_7);
+    } else {
+        slot->class_get_response =
+            (changes & 1) != 0 ? request->header[8] : shape->class_get_response;
+        slot->class_envelope =
+            (changes & 2) != 0 ? request->header[9] : shape->class_envelope;
+        virtual_done(request, 0, 0);
     }
 }
 
-static void run_card(struct request *request, const uint8_t *apdu, size_t len)
+static void run_card(struct virtual_request *request, const uint8_t *apdu, size_t len)
 {
     struct virtual_slot *slot = request->slot;
-    uint32_t delay_ms;
+    uint32_t delay_ms = 0;
 
-    slot->response_sent = 0;
-    slot->response_len =
-        ccid_virtual_card_apdu(&slot->card, apdu, len, slot->response, &delay_ms);
+    slot->response_sent = slot->response_len = 0;
+    slot->contact->fresh = false;
+    if (virtual_contact_hears(request->reader, slot))
+        slot->response_len =
+            ccid_virtual_card_apdu(&slot->card, apdu, len, slot->response, &delay_ms);
     if (slot->response_len == 0)
         virtual_mute(request->reader, request->slot_index, 1);
     else
@@ -142,7 +104,7 @@ static void run_card(struct request *request, const uint8_t *apdu, size_t len)
 }
 
 /* The command direction of CCID 1.1 §6.1.4, wLevelParameter. */
-static void extended_block(struct request *request, unsigned level_parameter)
+static void extended_block(struct virtual_request *request, unsigned level_parameter)
 {
     struct virtual_slot *slot = request->slot;
     bool begins = level_parameter == 0x00 || level_parameter == 0x01;
@@ -151,12 +113,12 @@ static void extended_block(struct request *request, unsigned level_parameter)
     bool more = slot->response_sent > 0 && slot->response_sent < slot->response_len;
 
     if (level_parameter > 3 && !next_part) {
-        failed(request, AT_LEVEL);
+        virtual_failed(request, VIRTUAL_AT_LEVEL);
         return;
     }
     if (next_part) {
         if (!more || request->data_len != 0)
-            failed(request, AT_LEVEL);
+            virtual_failed(request, VIRTUAL_AT_LEVEL);
         else
             virtual_respond(request->reader, request->slot_index);
         return;
@@ -164,13 +126,13 @@ static void extended_block(struct request *request, unsigned level_parameter)
     if (begins)
         slot->command_len = 0;
     else if (!slot->collecting) {
-        failed(request, AT_LEVEL);
+        virtual_failed(request, VIRTUAL_AT_LEVEL);
         return;
     }
     slot->response_len = slot->response_sent = 0;
     slot->collecting = false;
     if (request->data_len > VIRTUAL_APDU_MAX - slot->command_len) {
-        failed(request, AT_LENGTH);
+        virtual_failed(request, VIRTUAL_AT_LENGTH);
         return;
     }
     memcpy(slot->command + slot->command_len, request->data, request->data_len);
@@ -179,7 +141,7 @@ static void extended_block(struct request *request, unsigned level_parameter)
         run_card(request, slot->command, slot->command_len);
     } else {
         slot->collecting = true;
-        done(request, 0x10, 0);
+        virtual_done(request, 0x10, 0);
     }
 }
 
@@ -190,12 +152,26 @@ static bool is_short_apdu(const uint8_t *apdu, size_t len)
     return len >= 4 && len <= 4 + 1 + 255 + 1 && !(len > 5 && apdu[4] == 0);
 }
 
-static void xfr_block(struct request *request)
+/* Readers at APDU level that negotiate nothing by themselves let a PPS pass. */
+static bool is_pps(const struct virtual_request *request)
+{
+    return request->reader->shape.level >= CCID_LEVEL_SHORT_APDU &&
+           !virtual_reader_negotiates(&request->reader->shape) &&
+           ccid_virtual_contact_awaits_pps(request->slot->contact, request->data,
+                                           request->data_len);
+}
+
+static void xfr_block(struct virtual_request *request)
 {
     unsigned level_parameter = request->header[8] | (unsigned)request->header[9] << 8;
 
-    if (!request->slot->active) {
-        failed(request, CCID_ERROR_MUTE);
+    if (!request->slot->active || request->slot->clock_stopped) {
+        virtual_failed(request, CCID_ERROR_MUTE);
+        return;
+    }
+    if (is_pps(request)) {
+        virtual_tpdu_block(request->reader, request->slot_index, request->header[7],
+                           request->data, request->data_len);
         return;
     }
     switch (request->reader->shape.level) {
@@ -204,38 +180,38 @@ static void xfr_block(struct request *request)
         break;
     case CCID_LEVEL_SHORT_APDU:
         if (level_parameter != 0)
-            failed(request, AT_LEVEL);
+            virtual_failed(request, VIRTUAL_AT_LEVEL);
         else if (!is_short_apdu(request->data, request->data_len))
-            failed(request, AT_LENGTH);
+            virtual_failed(request, VIRTUAL_AT_LENGTH);
         else
             run_card(request, request->data, request->data_len);
         break;
     case CCID_LEVEL_TPDU:
         if (level_parameter != 0)
-            failed(request, AT_LEVEL);
+            virtual_failed(request, VIRTUAL_AT_LEVEL);
         else
             virtual_tpdu_block(request->reader, request->slot_index, request->header[7],
                                request->data, request->data_len);
         break;
     case CCID_LEVEL_CHARACTER:
-        failed(request, CCID_ERROR_NOT_SUPPORTED);
+        virtual_failed(request, CCID_ERROR_NOT_SUPPORTED);
         break;
     }
 }
 
 /* CCID 1.1 §6.1.12: accept, eject and capture are bits 0 to 2 of dwMechanical. */
-static void mechanical(struct request *request)
+static void mechanical(struct virtual_request *request)
 {
     struct virtual_slot *slot = request->slot;
     uint8_t function = request->header[7];
 
     if (function < 1 || function > 3 ||
         (request->reader->shape.mechanical >> (function - 1) & 1) == 0) {
-        failed(request, AT_BYTE_7);
+        virtual_failed(request, VIRTUAL_AT_BYTE_7);
         return;
     }
     if (!slot->present) {
-        failed(request, CCID_ERROR_MUTE);
+        virtual_failed(request, CCID_ERROR_MUTE);
         return;
     }
     if (function == 3) {
@@ -245,26 +221,29 @@ static void mechanical(struct request *request)
         if (slot->at_mouth)
             virtual_slot_deactivate(slot);
     }
-    done(request, 0, 0);
+    virtual_done(request, 0, 0);
 }
 
-static void unsupported(struct request *request)
+static void unsupported(struct virtual_request *request)
 {
-    failed(request, CCID_ERROR_NOT_SUPPORTED);
+    virtual_failed(request, CCID_ERROR_NOT_SUPPORTED);
 }
 
 static const struct command {
     uint8_t type;
     uint8_t answer;
     bool takes_data;
-    void (*run)(struct request *request);
+    void (*run)(struct virtual_request *request);
 } commands[] = {
-    {CCID_SET_PARAMETERS, CCID_PARAMETERS, true, set_parameters},
+    {CCID_SET_PARAMETERS, CCID_PARAMETERS, true, virtual_parameters_set},
     {CCID_ICC_POWER_ON, CCID_DATA_BLOCK, false, power_on},
     {CCID_ICC_POWER_OFF, CCID_SLOT_STATUS, false, power_off},
     {CCID_GET_SLOT_STATUS, CCID_SLOT_STATUS, false, slot_status},
-    {CCID_GET_PARAMETERS, CCID_PARAMETERS, false, get_parameters},
-    {0x6D /* ResetParameters */, CCID_PARAMETERS, false, reset_parameters},
+    {CCID_GET_PARAMETERS, CCID_PARAMETERS, false, virtual_parameters_get},
+    {RESET_PARAMETERS, CCID_PARAMETERS, false, virtual_parameters_to_default},
+    {SET_RATE_AND_CLOCK, CCID_RATE_AND_CLOCK, true, virtual_rate_set},
+    {ICC_CLOCK, CCID_SLOT_STATUS, false, virtual_rate_clock},
+    {T0_APDU, CCID_SLOT_STATUS, false, t0_apdu},
     {CCID_XFR_BLOCK, CCID_DATA_BLOCK, true, xfr_block},
     {CCID_MECHANICAL, CCID_SLOT_STATUS, false, mechanical},
     {CCID_ESCAPE_OUT, CCID_ESCAPE_IN, true, unsupported},
@@ -283,11 +262,20 @@ static const struct command *find_command(uint8_t type)
 
 /* ---- entry ----------------------------------------------------------------------- */
 
+static unsigned busy_slots(const struct ccid_virtual_reader *reader)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < reader->shape.slot_count; i++)
+        count += reader->slots[i].busy;
+    return count;
+}
+
 void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *message,
                             size_t len)
 {
     const struct command *command;
-    struct request request;
+    struct virtual_request request;
     struct virtual_slot *slot;
     uint8_t slot_index, seq;
 
@@ -297,8 +285,8 @@ void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *m
     slot_index = message[5];
     seq = message[6];
     if (slot_index >= reader->shape.slot_count) {
-        virtual_put(reader, slot_index, command->answer, seq, CCID_FAILED, AT_SLOT, 0,
-                    NULL, 0);
+        virtual_put(reader, slot_index, command->answer, seq, CCID_FAILED,
+                    VIRTUAL_AT_SLOT, 0, NULL, 0);
         return;
     }
     slot = &reader->slots[slot_index];
@@ -313,7 +301,8 @@ void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *m
                     CCID_ERROR_ABORTED, 0, NULL, 0);
         return;
     }
-    if (slot->busy) {
+    if (slot->busy ||
+        busy_slots(reader) >= ccid_virtual_shape_busy_limit(&reader->shape)) {
         virtual_put(reader, slot_index, command->answer, seq, CCID_FAILED,
                     CCID_ERROR_SLOT_BUSY, 0, NULL, 0);
         return;
@@ -321,20 +310,18 @@ void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *m
     slot->busy = true;
     slot->busy_seq = seq;
     slot->busy_answer = command->answer;
-    request = (struct request){
+    request = (struct virtual_request){
         .reader = reader,
         .slot = slot,
         .slot_index = slot_index,
-        .seq = seq,
-        .answer = command->answer,
         .header = message,
         .data = message + CCID_HEADER_LENGTH,
         .data_len = len - CCID_HEADER_LENGTH,
     };
     if (ccid_msg_length(message) != request.data_len ||
-        len > reader->shape.max_message_length ||
+        len > virtual_message_limit(&reader->shape) ||
         (!command->takes_data && request.data_len != 0))
-        failed(&request, AT_LENGTH);
+        virtual_failed(&request, VIRTUAL_AT_LENGTH);
     else
         command->run(&request);
 }

@@ -9,6 +9,13 @@
 #include "ccid/virtual_contact.h"
 #include "ccid/virtual_reader.h"
 
+/* The longest message that the device takes, and sends. Readers that say 263 do take a
+ * block of 261 bytes. */
+static inline uint32_t virtual_message_limit(const struct ccid_virtual_shape *shape)
+{
+    return shape->max_message_length == 263 ? 271 : shape->max_message_length;
+}
+
 /* The longest APDU: header, 3 bytes Lc, 65535 of data, 2 bytes Le. */
 #define VIRTUAL_APDU_MAX 65544
 
@@ -34,10 +41,13 @@ struct virtual_slot {
     bool active;
     bool changed; /* since the last notification */
     struct ccid_virtual_card card;
-    struct ccid_virtual_contact *contact; /* at TPDU and character level, else NULL */
+    struct ccid_virtual_contact *contact;
 
     uint8_t protocol; /* of the parameters: 0 or 1 */
     uint8_t parameters[7];
+    uint32_t clock_khz; /* in force, where the host has to set them (virtual_rate.c) */
+    uint32_t rate_bps;
+    bool clock_stopped;
 
     /* The command that has no answer yet, or whose answer has not been taken. */
     bool busy;
@@ -52,6 +62,8 @@ struct virtual_slot {
     /* The halves of an abort that have arrived (CCID 1.1 §5.3.1, §6.1.13). */
     bool abort_control, abort_message;
     uint8_t abort_control_seq, abort_message_seq;
+
+    uint8_t class_get_response, class_envelope; /* T0APDU */
 
     /* Chaining at the extended APDU level (CCID 1.1 §6.1.4, §6.2.1). */
     bool collecting;
@@ -96,7 +108,29 @@ void virtual_stop(struct ccid_usb *usb);
 /* Tells the host of changes; the lock is let go on the way. */
 void virtual_notify_locked(struct ccid_virtual_reader *reader);
 
+/* A Bulk-OUT message to a slot, whose answer it makes busy. */
+struct virtual_request {
+    struct ccid_virtual_reader *reader;
+    struct virtual_slot *slot;
+    uint8_t slot_index;
+    const uint8_t *header;
+    const uint8_t *data;
+    size_t data_len;
+};
+
+/* bError as the index of the offending byte (CCID 1.1 table 6.2-2). */
+#define VIRTUAL_AT_LENGTH      1
+#define VIRTUAL_AT_SLOT        5
+#define VIRTUAL_AT_BYTE_7      7
+#define VIRTUAL_AT_LEVEL       8
+#define VIRTUAL_AT_PARAMETER_0 10 /* bmFindexDindex */
+#define VIRTUAL_AT_PARAMETER_1 11 /* bmTCCKS */
+
 /* ---- virtual_command.c, all with the lock held ----------------------------------- */
+
+/* Ends a command. Data is the slot's response; extra is byte 9 of the answer. */
+void virtual_done(const struct virtual_request *request, uint8_t extra, size_t data_len);
+void virtual_failed(const struct virtual_request *request, uint8_t error);
 
 /* One Bulk-OUT message, whole. */
 void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *message,
@@ -104,25 +138,55 @@ void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *m
 
 /* ---- virtual_slot.c, all with the lock held --------------------------------------- */
 
-/* Power-up of the card, its loss, and the parameters that hold from then on. */
-void virtual_slot_activate(struct virtual_slot *slot);
+/* Power-up of the card and its loss. */
+void virtual_slot_activate(struct ccid_virtual_reader *reader, struct virtual_slot *slot);
 void virtual_slot_deactivate(struct virtual_slot *slot);
-void virtual_slot_default_parameters(struct virtual_slot *slot);
-/* Of the abProtocolDataStructure of a protocol. */
-size_t virtual_slot_parameters_length(uint8_t protocol);
 /* Contacts: a card has come, has gone, has lost its supply. */
 void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot);
 void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot);
 void virtual_reset_locked(struct ccid_virtual_reader *reader);
 
+/* ---- virtual_parameters.c, all with the lock held ---------------------------------- */
+
+/* The parameters that hold after a reset of the card, and what the reader then does with
+ * the card by itself. */
+void virtual_parameters_reset(struct ccid_virtual_reader *reader,
+                              struct virtual_slot *slot);
+void virtual_parameters_get(struct virtual_request *request);
+void virtual_parameters_set(struct virtual_request *request);
+void virtual_parameters_to_default(struct virtual_request *request);
+
+/* ---- virtual_rate.c, all with the lock held ---------------------------------------- */
+
+/* Whether the reader has the rate that a card with this TA1 takes. */
+bool virtual_rate_offered(const struct ccid_virtual_shape *shape, uint8_t fidi);
+void virtual_rate_reset(const struct ccid_virtual_shape *shape,
+                        struct virtual_slot *slot);
+/* Fi and Di at which the reader speaks; 0: at a rate that no card understands. */
+uint8_t virtual_rate_fidi(const struct ccid_virtual_shape *shape,
+                          const struct virtual_slot *slot);
+void virtual_rate_set(struct virtual_request *request);
+void virtual_rate_clock(struct virtual_request *request);
+
+/* ---- virtual_control.c, with the lock held ------------------------------------------
+ */
+
+/* A class request (CCID 1.1 §5.3): *done says how much of data it filled. False: it is
+ * stalled. */
+bool virtual_control_locked(struct ccid_virtual_reader *reader, uint8_t request_type,
+                            uint8_t request, uint16_t value, uint16_t index,
+                            uint8_t *data, uint16_t data_len, size_t *done);
+
 /* ---- virtual_tpdu.c, all with the lock held --------------------------------------- */
 
+/* Whether the reader agrees with the card by itself: then it does at APDU level. */
+bool virtual_reader_negotiates(const struct ccid_virtual_shape *shape);
+/* Whether reader and card speak the same protocol at the same rate. */
+bool virtual_contact_hears(const struct ccid_virtual_reader *reader,
+                           const struct virtual_slot *slot);
 /* XfrBlock of an active slot. */
 void virtual_tpdu_block(struct ccid_virtual_reader *reader, uint8_t slot_index,
                         uint8_t bwi, const uint8_t *data, size_t len);
-/* New parameters are in force. */
-void virtual_tpdu_parameters(struct ccid_virtual_reader *reader,
-                             struct virtual_slot *slot);
 /* The reader notices after the waiting time that the card says nothing. */
 void virtual_mute(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_t factor);
 

@@ -74,7 +74,7 @@ static enum ccid_usb_result out_locked(struct ccid_virtual_reader *reader,
     virtual_tick_locked(reader, now_ms(reader));
     virtual_command_locked(reader, message, len);
     pthread_cond_broadcast(&reader->changed); /* another thread may be in bulk_in */
-    virtual_notify_locked(reader); /* a card may have been captured */
+    virtual_notify_locked(reader);            /* a card may have been captured */
     return CCID_USB_OK;
 }
 
@@ -209,8 +209,6 @@ static enum ccid_usb_result op_bulk_in(struct ccid_usb *usb, uint8_t *in, size_t
     return result;
 }
 
-/* Class requests (CCID 1.1 §5.3): ABORT; the lists of clocks and rates are refused, which
- * says that the device has none to choose from. */
 static enum ccid_usb_result op_control(struct ccid_usb *usb, uint8_t request_type,
                                        uint8_t request, uint16_t value, uint16_t index,
                                        uint8_t *data, uint16_t data_len, size_t *done,
@@ -219,15 +217,13 @@ static enum ccid_usb_result op_control(struct ccid_usb *usb, uint8_t request_typ
     struct ccid_virtual_reader *reader = virtual_from_usb(usb);
     enum ccid_usb_result result;
 
-    (void)data;
     (void)timeout_ms;
     *done = 0;
     pthread_mutex_lock(&reader->lock);
     result = obstacle_locked(reader);
     if (result == CCID_USB_OK) {
-        bool taken = request_type == 0x21 && request == 0x01 && index == 0 &&
-                     data_len == 0 &&
-                     virtual_abort_locked(reader, (uint8_t)value, (uint8_t)(value >> 8));
+        bool taken = virtual_control_locked(reader, request_type, request, value, index,
+                                            data, data_len, done);
 
         result = taken ? CCID_USB_OK : CCID_USB_STALL;
         pthread_cond_broadcast(&reader->changed);
@@ -348,16 +344,11 @@ struct ccid_virtual_reader *ccid_virtual_reader_new(
     for (unsigned i = 0; i < shape->slot_count; i++) {
         reader->slots[i].command = malloc(VIRTUAL_APDU_MAX);
         reader->slots[i].response = malloc(CCID_VIRTUAL_RESPONSE_MAX);
-        if (reader->slots[i].command == NULL || reader->slots[i].response == NULL) {
+        reader->slots[i].contact = calloc(1, sizeof(*reader->slots[i].contact));
+        if (reader->slots[i].command == NULL || reader->slots[i].response == NULL ||
+            reader->slots[i].contact == NULL) {
             ccid_virtual_reader_free(reader);
             return NULL;
-        }
-        if (shape->level <= CCID_LEVEL_TPDU) {
-            reader->slots[i].contact = calloc(1, sizeof(*reader->slots[i].contact));
-            if (reader->slots[i].contact == NULL) {
-                ccid_virtual_reader_free(reader);
-                return NULL;
-            }
         }
     }
     return reader;

@@ -42,11 +42,27 @@ void virtual_mute(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_
           CCID_ERROR_MUTE);
 }
 
+bool virtual_reader_negotiates(const struct ccid_virtual_shape *shape)
+{
+    return (shape->features & (CCID_FEATURE_AUTO_NEGOTIATE | CCID_FEATURE_AUTO_PPS)) != 0;
+}
+
+bool virtual_contact_hears(const struct ccid_virtual_reader *reader,
+                           const struct virtual_slot *slot)
+{
+    return virtual_reader_negotiates(&reader->shape) ||
+           (slot->contact->protocol == slot->protocol &&
+            slot->contact->fidi == virtual_rate_fidi(&reader->shape, slot));
+}
+
 void virtual_tpdu_block(struct ccid_virtual_reader *reader, uint8_t slot_index,
                         uint8_t bwi, const uint8_t *data, size_t len)
 {
     struct virtual_slot *slot = &reader->slots[slot_index];
-    struct ccid_virtual_line line = {slot->protocol, slot->parameters[0], 0, 0};
+    struct ccid_virtual_line line = {
+        .protocol = slot->protocol,
+        .fidi = virtual_rate_fidi(&reader->shape, slot),
+    };
 
     slot->response_sent = 0;
     slot->response_len =
@@ -57,17 +73,4 @@ void virtual_tpdu_block(struct ccid_virtual_reader *reader, uint8_t slot_index,
         later(reader, slot, (uint64_t)(waiting_ms(slot) - 1) * line.waits, 0);
     else
         virtual_work(reader, slot_index, line.delay_ms);
-}
-
-void virtual_tpdu_parameters(struct ccid_virtual_reader *reader,
-                             struct virtual_slot *slot)
-{
-    struct ccid_virtual_contact *contact = slot->contact;
-
-    if ((reader->shape.features & CCID_FEATURE_AUTO_PPS) != 0 && contact->fresh) {
-        contact->protocol = slot->protocol;
-        contact->fidi = slot->parameters[0];
-    }
-    if ((reader->shape.features & CCID_FEATURE_AUTO_IFSD) != 0)
-        contact->t1.ifsd = 254; /* it has sent S(IFS request) by itself */
 }
