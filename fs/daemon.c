@@ -14,6 +14,7 @@
  */
 #include "fs/driver.h"
 #include "fs/mount.h"
+#include "fs/power.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,7 @@ struct life {
     int ready_pipe; /* to the first process; -1: none */
     bool driver_loaded;
     struct scfs_drivers drivers;   /* of -o driver= */
+    struct scfs_logind *logind;    /* NULL: nobody tells of the machine's sleep */
     struct scfs_deadline patience; /* for the drivers, at the end */
     int status;                    /* of the process */
     pthread_t server, supervisor;
@@ -232,6 +234,7 @@ static void *supervise(void *argument)
 
     termination_signals(&set);
     if (start_driver(life)) {
+        life->logind = scfs_logind_start(&life->fs);
         report(life, 0);
         sigwait(&set, &signal_number);
     } else {
@@ -239,6 +242,7 @@ static void *supervise(void *argument)
     }
     life->patience.expired = lose_patience;
     scfs_timer_arm(&life->fs.timer, &life->patience, life->fs.options->stop_limit_ms);
+    scfs_logind_stop(life->logind);
     stop_driver(life);
     scfs_timer_cancel(&life->fs.timer, &life->patience);
 

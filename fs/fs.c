@@ -26,7 +26,8 @@
  * cancelled; it ends unheard.
  *
  * Presence. tracker.c keeps one tracker pending and counts changes; every waiter is one
- * of fs on that one tracker. powerup.c resets a card that has come.
+ * of fs on that one tracker. powerup.c resets a card that has come;
+ * power.c tells the drivers that the machine sleeps.
  *
  * Locks: registry -> reader -> executor -> timer; none is held across a driver call, a
  * FUSE answer or a notification.
@@ -257,6 +258,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
     InitializeListHead(&fs->waits);
     InitializeListHead(&fs->pollers);
     scfs_timer_init(&fs->timer, scfs_clock_ms);
+    scfs_power_init(fs);
     clock_gettime(CLOCK_REALTIME, &fs->started);
 }
 
@@ -266,5 +268,6 @@ void scfs_end(struct scfs *fs)
     while (!IsListEmpty(&fs->handles))
         scfs_handle_release(
             CONTAINING_RECORD(fs->handles.Flink, struct scfs_handle, link));
+    scfs_power_destroy(fs);
     pthread_mutex_destroy(&fs->lock);
 }

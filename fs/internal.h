@@ -51,6 +51,13 @@ struct scfs {
     LIST_ENTRY handles; /* open ones */
     LIST_ENTRY waits;   /* of `changes` */
     LIST_ENTRY pollers;
+
+    struct { /* power.c; a lock of its own, a leaf */
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        unsigned busy; /* readers that are being told */
+        unsigned limit_ms;
+    } power;
 };
 
 void scfs_init(struct scfs *fs, const struct scfs_options *options,
@@ -59,7 +66,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
 void scfs_end(struct scfs *fs);
 extern const struct fuse_lowlevel_ops scfs_ops;
 
-/* ---- readers (reader.c, tracker.c, powerup.c, registry.c) -------------------------- */
+/* ---- readers (reader.c, tracker.c, powerup.c, power.c, registry.c) -------------------------- */
 
 struct scfs_reader {
     LIST_ENTRY link;    /* in scfs.readers */
@@ -104,6 +111,14 @@ struct scfs_reader {
         bool ran;     /* it got a thread */
         uint8_t buffer[64];
     } powerup;
+    struct scfs_sleep { /* power.c */
+        struct scfs_job job;
+        bool wanted; /* the machine sleeps */
+        bool told;   /* the driver knows; the executor's */
+        bool missed; /* it slept and is awake, and the driver knows nothing */
+        bool queued; /* or running */
+        bool again;  /* changed since */
+    } sleep;
     unsigned resetting;    /* resets queued by the daemon or running */
     bool touched;          /* a client's request reached this card */
     NTSTATUS reset_status; /* of the last reset of this card; PENDING: none yet */
@@ -142,6 +157,11 @@ void scfs_powerup_card_arrived(struct scfs_reader *reader);
 void scfs_powerup_cancel(struct scfs_reader *reader);
 /* A client's reset has ended. */
 void scfs_powerup_reset_ended(struct scfs_reader *reader, NTSTATUS status);
+
+/* The sleep of the machine (power.h). */
+void scfs_power_init(struct scfs *fs);
+void scfs_power_destroy(struct scfs *fs);
+void scfs_power_reader_init(struct scfs_reader *reader);
 
 /* A device control that runs on the executor and can be cancelled from outside. */
 void scfs_request_init(struct scfs_request *request, struct scfs_reader *reader,

@@ -35,6 +35,7 @@ struct scfs_reader *scfs_reader_new(struct scfs *fs, PDEVICE_OBJECT device)
     InitializeListHead(&reader->pollers);
     snprintf(reader->last_error, sizeof reader->last_error, "none");
     scfs_powerup_init(reader);
+    scfs_power_reader_init(reader);
     return reader;
 }
 

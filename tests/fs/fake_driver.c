@@ -279,6 +279,33 @@ static NTSTATUS pnp(PDEVICE_OBJECT device, PIRP irp)
     return complete(irp, STATUS_SUCCESS);
 }
 
+static char power_said[32];
+static pthread_mutex_t power_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static NTSTATUS power(PDEVICE_OBJECT device, PIRP irp)
+{
+    const bool works =
+        IoGetCurrentIrpStackLocation(irp)->Parameters.Power.State.SystemState ==
+        PowerSystemWorking;
+    size_t len;
+
+    (void)device;
+    pthread_mutex_lock(&power_lock);
+    len = strlen(power_said);
+    if (len + 1 < sizeof power_said)
+        power_said[len] = works ? 'w' : 's';
+    pthread_mutex_unlock(&power_lock);
+    return complete(irp, STATUS_SUCCESS);
+}
+
+void fake_driver_power(char said[32])
+{
+    pthread_mutex_lock(&power_lock);
+    memcpy(said, power_said, sizeof power_said);
+    memset(power_said, 0, sizeof power_said);
+    pthread_mutex_unlock(&power_lock);
+}
+
 static void set_string(USHORT *length, UCHAR *buffer, const char *text)
 {
     *length = (USHORT)strlen(text);
@@ -358,6 +385,7 @@ static NTSTATUS entry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     driver->MajorFunction[IRP_MJ_CLOSE] = close_device;
     driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = control;
     driver->MajorFunction[IRP_MJ_PNP] = pnp;
+    driver->MajorFunction[IRP_MJ_POWER] = power;
     return STATUS_SUCCESS;
 }
 

@@ -20,6 +20,10 @@ extern const struct scfs_driver fake_driver;
 unsigned fake_driver_sleeps(void);
 void fake_driver_wait_sleeps(unsigned count);
 
+/* What IRP_MJ_POWER has said to any reader since this was last asked: a letter each, 's'
+ * for sleep, 'w' for working. */
+void fake_driver_power(char said[32]);
+
 #define FAKE_ATR     "3b0231ab"
 #define FAKE_SLOW_MS 300
 
