@@ -73,34 +73,41 @@ void ccid_cmd_log(struct ccid_slot *slot, const struct ccid_command *command,
         SmcLog(slot->object, status, "%s: %s", command_name(command->type), problem);
 }
 
-static NTSTATUS transfer_status(struct exchange *x, enum ccid_usb_result result)
+NTSTATUS ccid_cmd_transfer(const struct ccid_slot *slot, enum ccid_usb_result result,
+                           const char **problem)
 {
     switch (result) {
     case CCID_USB_OK:
         return STATUS_SUCCESS;
     case CCID_USB_TIMEOUT:
-        x->problem = "no answer in time";
+        *problem = "no answer in time";
         return STATUS_IO_TIMEOUT;
     case CCID_USB_STALL:
-        x->problem = "endpoint stalled";
+        *problem = "endpoint stalled";
         return STATUS_IO_DEVICE_ERROR;
     case CCID_USB_OVERFLOW:
-        x->problem = "more data than the reader was asked for";
+        *problem = "more data than the reader was asked for";
         return STATUS_IO_DEVICE_ERROR;
     case CCID_USB_GONE:
-        x->problem = "the reader is gone";
+        *problem = "the reader is gone";
         return STATUS_DEVICE_REMOVED;
     case CCID_USB_CANCELLED:
-        x->problem = "cancelled";
-        return ccid_device_is_gone(x->device) ? STATUS_DEVICE_REMOVED : STATUS_CANCELLED;
+        *problem = "cancelled";
+        return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
+                                                 : STATUS_CANCELLED;
     case CCID_USB_NO_MEMORY:
-        x->problem = "no memory for a transfer";
+        *problem = "no memory for a transfer";
         return STATUS_INSUFFICIENT_RESOURCES;
     case CCID_USB_IO:
         break;
     }
-    x->problem = "transfer error";
+    *problem = "transfer error";
     return STATUS_IO_DEVICE_ERROR;
+}
+
+static NTSTATUS transfer_status(struct exchange *x, enum ccid_usb_result result)
+{
+    return ccid_cmd_transfer(x->slot, result, &x->problem);
 }
 
 static NTSTATUS violation(struct exchange *x, const char *problem)
@@ -244,8 +251,12 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
     command->answered = false;
     if (ccid_device_is_gone(slot->device))
         return STATUS_DEVICE_REMOVED;
-    x.in_size = slot->ext.SmartcardReply.BufferSize / x.packet * x.packet;
-    status = run(&x);
+    if (slot->device->desc.transport != CCID_TRANSPORT_BULK) {
+        status = ccid_iccd_run(slot, command, &x.problem);
+    } else {
+        x.in_size = slot->ext.SmartcardReply.BufferSize / x.packet * x.packet;
+        status = run(&x);
+    }
     if (status != STATUS_SUCCESS) {
         slot->out_of_step = true;
         if (status == STATUS_DEVICE_REMOVED)

@@ -20,6 +20,11 @@
 #define CLASS_CCID   0x0B
 #define CLASS_VENDOR 0xFF
 
+/* bInterfaceProtocol of interfaces without bulk endpoints */
+#define PROTOCOL_ICCD_A 1
+#define PROTOCOL_ICCD_B 2
+
+#define MESSAGE_HEADER 10
 /* A message of a short APDU reader: header, 5 bytes, 255 bytes of data, Le. */
 #define MESSAGE_SHORT_APDU 271
 /* What a claim that no reader can mean gets; two such buffers stay below 128 KiB. */
@@ -170,6 +175,7 @@ NTSTATUS ccid_desc_parse_class(const uint8_t *d, size_t len, struct ccid_desc *o
         out->busy_slot_count = 1;
     if (out->busy_slot_count > out->slot_count)
         out->busy_slot_count = 1; /* known firmware says 5 of 2: believe nothing of it */
+    out->built_in = (out->features & CCID_FEATURE_BUILT_IN) != 0;
     out->message_size = message_size(out->max_message_length);
     out->ifsd = usable_ifsd(out);
     return STATUS_SUCCESS;
@@ -209,6 +215,38 @@ static bool is_class_descriptor(const uint8_t *d, uint8_t interface_class)
            d[0] == CCID_DESC_LENGTH;
 }
 
+/*
+ * A token that is its own card, driven by control requests (USB ICCD 1.0). Decided by
+ * endpoints and bInterfaceProtocol: there is a bulk reader that says 1. False: neither.
+ */
+static bool take_iccd(struct ccid_desc *out)
+{
+    uint32_t claimed = out->max_message_length;
+
+    if (out->bulk_in.address != 0 || out->bulk_out.address != 0)
+        return false;
+    if (out->interface_protocol == PROTOCOL_ICCD_A) {
+        out->transport = CCID_TRANSPORT_ICCD_A;
+        out->level = CCID_LEVEL_TPDU; /* T=0, made of requests of its own (iccd_a.c) */
+    } else if (out->interface_protocol == PROTOCOL_ICCD_B) {
+        out->transport = CCID_TRANSPORT_ICCD_B;
+        if (out->level == CCID_LEVEL_SHORT_APDU)
+            out->level = CCID_LEVEL_EXTENDED_APDU; /* what they say, and they chain */
+    } else {
+        return false;
+    }
+    out->built_in = true;
+    out->slot_count = out->busy_slot_count = 1;
+    /* The length of the data alone: a request has no header. */
+    if (claimed < 64)
+        claimed = MESSAGE_SHORT_APDU - MESSAGE_HEADER;
+    if (claimed > CCID_CONTROL_MAX)
+        claimed = CCID_CONTROL_MAX;
+    out->message_size = claimed + MESSAGE_HEADER;
+    out->ifsd = usable_ifsd(out);
+    return true;
+}
+
 static NTSTATUS check(const uint8_t *class_descriptor, struct ccid_desc *out)
 {
     NTSTATUS status;
@@ -219,17 +257,14 @@ static NTSTATUS check(const uint8_t *class_descriptor, struct ccid_desc *out)
     if (status != STATUS_SUCCESS)
         return status;
 
-    /* Decided by endpoints, not by bInterfaceProtocol alone: one bulk reader says 1. */
-    if (out->bulk_in.address == 0 || out->bulk_out.address == 0) {
-        if (out->interface_protocol != 0)
-            return refuse(out, STATUS_NOT_SUPPORTED,
-                          "it is an ICCD token, driven by control transfers");
+    if (out->bulk_in.address != 0 && out->bulk_out.address != 0) {
+        if (!is_bulk_packet_size(out->bulk_in.packet_size) ||
+            !is_bulk_packet_size(out->bulk_out.packet_size))
+            return refuse(out, STATUS_INVALID_PARAMETER,
+                          "a bulk endpoint has an impossible packet size");
+    } else if (!take_iccd(out)) {
         return refuse(out, STATUS_INVALID_PARAMETER, "it has no pair of bulk endpoints");
     }
-    if (!is_bulk_packet_size(out->bulk_in.packet_size) ||
-        !is_bulk_packet_size(out->bulk_out.packet_size))
-        return refuse(out, STATUS_INVALID_PARAMETER,
-                      "a bulk endpoint has an impossible packet size");
     if (out->interrupt_in.address != 0 && out->interrupt_in.packet_size == 0)
         return refuse(out, STATUS_INVALID_PARAMETER,
                       "the interrupt endpoint has packet size 0");

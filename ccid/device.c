@@ -64,7 +64,10 @@ static void size_buffers(struct ccid_slot *slot)
         desc->message_size < MIN_BUFFER_SIZE ? MIN_BUFFER_SIZE : desc->message_size;
 
     slot->ext.SmartcardRequest.BufferSize = size;
-    slot->ext.SmartcardReply.BufferSize = (size + packet - 1) / packet * packet;
+    if (desc->transport != CCID_TRANSPORT_BULK)
+        slot->ext.SmartcardReply.BufferSize = CCID_HEADER_LENGTH + CCID_CONTROL_MAX;
+    else
+        slot->ext.SmartcardReply.BufferSize = (size + packet - 1) / packet * packet;
 }
 
 NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,

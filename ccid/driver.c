@@ -28,7 +28,7 @@
  *
  * Deliberately not done: no polling of readers without an interrupt endpoint (their
  * presence is learned from answers), no T=0 or T=1 for readers at character level (their
- * cards have an ATR and nothing else), no GET RESPONSE by itself at T=0, no ICCD, no
+ * cards have an ATR and nothing else), no GET RESPONSE by itself at T=0, no
  * second command while one runs on another slot.
  */
 #include "ccid/slot.h"

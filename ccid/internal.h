@@ -35,6 +35,7 @@
 #define CCID_FEATURE_AUTO_NEGOTIATE  0x00000040u
 #define CCID_FEATURE_AUTO_PPS        0x00000080u
 #define CCID_FEATURE_AUTO_IFSD       0x00000400u
+#define CCID_FEATURE_BUILT_IN        0x00000800u /* the reader is a token */
 #define CCID_FEATURE_TPDU            0x00010000u
 #define CCID_FEATURE_SHORT_APDU      0x00020000u
 #define CCID_FEATURE_EXTENDED_APDU   0x00040000u
@@ -132,9 +133,9 @@ bool ccid_desc_next_interface(const uint8_t *config, size_t len, uint16_t vid,
                               uint16_t pid, size_t *offset, uint8_t *interface_number);
 
 /*
- * Reads one interface of a configuration descriptor, as the device sent it. On failure
- * out->problem is set: STATUS_NOT_SUPPORTED for an interface that this driver does not
- * drive (ICCD), STATUS_INVALID_PARAMETER for a descriptor that breaks the rules.
+ * Reads one interface of a configuration descriptor, as the device sent it. On failure,
+ * which is STATUS_INVALID_PARAMETER for a descriptor that breaks the rules, out->problem
+ * is set.
  */
 NTSTATUS ccid_desc_parse(const uint8_t *config, size_t len, uint8_t interface_number,
                          struct ccid_desc *out);

@@ -146,8 +146,10 @@ static NTSTATUS negotiate(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
 {
     uint32_t features = slot->device->desc.features;
 
-    /* Readers that claim both 40h and 80h want to be left alone. */
-    if ((features & CCID_FEATURE_AUTO_NEGOTIATE) != 0)
+    /* Readers that claim both 40h and 80h want to be left alone; ICCD has no requests for
+     * parameters, whatever its token claims. */
+    if ((features & CCID_FEATURE_AUTO_NEGOTIATE) != 0 ||
+        slot->device->desc.transport != CCID_TRANSPORT_BULK)
         return reader_decides(slot, mask, chosen);
     if ((features & CCID_FEATURE_AUTO_PPS) == 0 &&
         slot->device->desc.level != CCID_LEVEL_TPDU)
@@ -205,7 +207,8 @@ NTSTATUS ccid_protocol_specific(struct ccid_slot *slot)
 
     note_ifsd(slot);
     if (!card->SpecificMode || card->Protocol.Selected == SCARD_PROTOCOL_UNDEFINED ||
-        (slot->device->desc.features & CCID_FEATURE_AUTO_NEGOTIATE) != 0)
+        (slot->device->desc.features & CCID_FEATURE_AUTO_NEGOTIATE) != 0 ||
+        slot->device->desc.transport != CCID_TRANSPORT_BULK)
         return STATUS_SUCCESS;
     /* TA2 bit 5: parameters that only the reader's own list of cards can know. */
     if (card->ImplicitParameters)

@@ -6,7 +6,8 @@
  * drop what is queued; control request ABORT and message Abort with one number, then
  * read until the slot status with that number; clear both endpoints and ask for the slot
  * status twice; a port reset, once, if nobody shares the device. In the end the card is
- * powered off: nobody knows what it has executed.
+ * powered off: nobody knows what it has executed. A token without bulk endpoints begins
+ * with that.
  */
 #include "ccid/slot.h"
 
@@ -53,6 +54,8 @@ void ccid_drain(struct ccid_slot *slot)
     bool cleared = false;
     size_t got;
 
+    if (slot->device->desc.transport != CCID_TRANSPORT_BULK)
+        return; /* nothing queues there */
     for (int i = 0; i < DRAIN_MAX; i++) {
         enum ccid_usb_result result = read_any(slot, &got, DRAIN_MS);
 
@@ -141,6 +144,31 @@ static NTSTATUS ask_twice(const struct resync *r)
     return status;
 }
 
+/* The steps of CCID that hurt nobody. */
+static NTSTATUS recall_reader(const struct resync *r)
+{
+    NTSTATUS status = STATUS_IO_TIMEOUT;
+
+    ccid_drain(r->slot);
+    if (abort_sequence(r))
+        status = ask_status(r);
+    if (status != STATUS_SUCCESS && step_ms(r, STEP_MS) > 0) {
+        (void)r->ops->clear_halt(r->usb);
+        status = ask_twice(r);
+    }
+    return status;
+}
+
+/* ICCD has no abort and no queue: what the token was doing ends with its power. */
+static NTSTATUS switch_token_off(const struct resync *r)
+{
+    NTSTATUS status = simple_command(r, CCID_ICC_POWER_OFF);
+
+    if (status != STATUS_SUCCESS && status != STATUS_DEVICE_REMOVED)
+        status = ask_twice(r);
+    return status;
+}
+
 static NTSTATUS reset_port(const struct resync *r)
 {
     if (!r->device->desc.only_interface || r->device->was_reset ||
@@ -166,18 +194,15 @@ NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)
         .usb = slot->port.usb,
         .end_ms = slot->port.ops->now_ms(slot->port.usb) + budget_ms,
     };
-    NTSTATUS status = STATUS_IO_TIMEOUT;
+    NTSTATUS status;
 
     if (ccid_device_is_gone(device))
         return STATUS_DEVICE_REMOVED;
     ccid_state_unpowered(slot);
-    ccid_drain(slot);
-    if (abort_sequence(&r))
-        status = ask_status(&r);
-    if (status != STATUS_SUCCESS && step_ms(&r, STEP_MS) > 0) {
-        (void)r.ops->clear_halt(r.usb);
-        status = ask_twice(&r);
-    }
+    if (device->desc.transport != CCID_TRANSPORT_BULK)
+        status = switch_token_off(&r);
+    else
+        status = recall_reader(&r);
     if (status != STATUS_SUCCESS)
         status = reset_port(&r);
     if (ccid_device_is_gone(device))

@@ -115,6 +115,16 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command);
 void ccid_cmd_log(struct ccid_slot *slot, const struct ccid_command *command,
                   NTSTATUS status, const char *problem);
 
+/* The status of a transfer; *problem is what went wrong, for the log. */
+NTSTATUS ccid_cmd_transfer(const struct ccid_slot *slot, enum ccid_usb_result result,
+                           const char **problem);
+
+/* ---- iccd.c: the same to a token without bulk endpoints --------------------------- */
+
+/* STATUS_SUCCESS: command->answer is filled. Otherwise *problem says why not. */
+NTSTATUS ccid_iccd_run(struct ccid_slot *slot, struct ccid_command *command,
+                       const char **problem);
+
 /* ---- resync.c -------------------------------------------------------------------- */
 
 /*

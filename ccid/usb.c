@@ -314,7 +314,7 @@ enum ccid_usb_result usb_control(struct ccid_usb *usb, uint8_t request_type,
     *done = 0;
     if (result != CCID_USB_OK)
         return result;
-    if (data_len > USB_CONTROL_MAX)
+    if (data_len > CCID_CONTROL_MAX)
         return CCID_USB_NO_MEMORY;
     libusb_fill_control_setup(usb->control_buffer, request_type, request, value, index,
                               data_len);
@@ -334,13 +334,15 @@ enum ccid_usb_result usb_control(struct ccid_usb *usb, uint8_t request_type,
 
 /* ---- the rest -------------------------------------------------------------------- */
 
+/* A stalled control request needs none: the next one ends it (USB 2.0 §8.5.3.4). */
 static enum ccid_usb_result op_clear_halt(struct ccid_usb *usb)
 {
-    enum ccid_usb_result result =
-        usb_result(libusb_clear_halt(usb->handle, usb->out_address));
-    enum ccid_usb_result second =
-        usb_result(libusb_clear_halt(usb->handle, usb->in_address));
+    enum ccid_usb_result result, second;
 
+    if (usb->out_address == 0 || usb->in_address == 0)
+        return CCID_USB_OK;
+    result = usb_result(libusb_clear_halt(usb->handle, usb->out_address));
+    second = usb_result(libusb_clear_halt(usb->handle, usb->in_address));
     return result == CCID_USB_OK ? second : result;
 }
 

@@ -9,7 +9,6 @@
 #include "ccid/internal.h"
 
 #define USB_PATH_SIZE         64
-#define USB_CONTROL_MAX       1024 /* 256 clock frequencies of 4 bytes */
 #define USB_INTERRUPT_MAX     64
 #define USB_STRING_BYTES      255 /* longest string descriptor */
 #define USB_STRING_TIMEOUT_MS 1000
@@ -48,7 +47,7 @@ struct ccid_usb {
     bool detached; /* a kernel driver was bound and gets it back */
 
     struct usb_transfer out, in, control;
-    uint8_t control_buffer[LIBUSB_CONTROL_SETUP_SIZE + USB_CONTROL_MAX];
+    uint8_t control_buffer[LIBUSB_CONTROL_SETUP_SIZE + CCID_CONTROL_MAX];
     int wake;      /* for libusb: ends sleep_ms */
     int cancelled; /* atomic */
     int gone;      /* atomic */

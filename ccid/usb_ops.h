@@ -32,6 +32,8 @@ enum ccid_usb_result {
     CCID_USB_NO_MEMORY,
 };
 
+#define CCID_CONTROL_MAX 4096 /* more than that the kernel refuses */
+
 enum ccid_usb_pipe { CCID_USB_IN, CCID_USB_OUT };
 
 /*
@@ -54,7 +56,8 @@ struct ccid_usb_ops {
                                      size_t out_len, uint32_t timeout_ms);
     enum ccid_usb_result (*bulk_in)(struct ccid_usb *usb, uint8_t *in, size_t in_size,
                                     size_t *in_len, uint32_t timeout_ms);
-    /* data_len is wLength; *done the bytes of the data stage. */
+    /* data_len is wLength, at most CCID_CONTROL_MAX; *done the bytes of the data stage.
+     */
     enum ccid_usb_result (*control)(struct ccid_usb *usb, uint8_t request_type,
                                     uint8_t request, uint16_t value, uint16_t index,
                                     uint8_t *data, uint16_t data_len, size_t *done,

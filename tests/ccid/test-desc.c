@@ -265,18 +265,105 @@ static void test_parse_of_impossible_packet_sizes_is_refused(void **state)
     }
 }
 
-static void test_parse_of_an_iccd_token_says_not_supported(void **state)
+static void test_parse_of_an_iccd_token_says_how_to_drive_it(void **state)
+{
+    static const struct {
+        uint8_t protocol;
+        bool interrupt;
+        uint32_t features, length;
+        enum ccid_transport transport;
+        enum ccid_level level;
+        uint32_t message_size;
+    } rows[] = {
+        {1, false, 0x0840, 271, CCID_TRANSPORT_ICCD_A, CCID_LEVEL_TPDU, 281},
+        {1, false, 0x0840, 261, CCID_TRANSPORT_ICCD_A, CCID_LEVEL_TPDU, 271},
+        {2, false, 0x20840, 261, CCID_TRANSPORT_ICCD_B, CCID_LEVEL_EXTENDED_APDU, 271},
+        {2, true, 0x20840, 263, CCID_TRANSPORT_ICCD_B, CCID_LEVEL_EXTENDED_APDU, 273},
+        {2, true, 0x40840, 65544, CCID_TRANSPORT_ICCD_B, CCID_LEVEL_EXTENDED_APDU, 4106},
+        {2, true, 0x10840, 0, CCID_TRANSPORT_ICCD_B, CCID_LEVEL_TPDU, 271},
+        {2, true, 0x00840, 63, CCID_TRANSPORT_ICCD_B, CCID_LEVEL_CHARACTER, 271},
+        {2, false, 0x20000, 64, CCID_TRANSPORT_ICCD_B, CCID_LEVEL_EXTENDED_APDU, 74},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t descriptor[54];
+        struct config config;
+        struct ccid_desc desc;
+
+        memcpy(descriptor, config_class_descriptor, sizeof(descriptor));
+        descriptor[4] = 3; /* a token has one slot, whatever it says */
+        for (int b = 0; b < 4; b++) {
+            descriptor[40 + b] = (uint8_t)(rows[i].features >> (8 * b));
+            descriptor[44 + b] = (uint8_t)(rows[i].length >> (8 * b));
+        }
+        config_begin(&config, 1);
+        config_interface(&config, 0, 0x0B, rows[i].protocol, rows[i].interrupt);
+        config_append(&config, descriptor, 54);
+        if (rows[i].interrupt)
+            config_endpoint(&config, 0x83, 3, 8);
+        assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+        assert_int_equal(desc.transport, rows[i].transport);
+        assert_int_equal(desc.level, rows[i].level);
+        assert_int_equal(desc.message_size, rows[i].message_size);
+        assert_int_equal(desc.slot_count, 1);
+        assert_int_equal(desc.busy_slot_count, 1);
+        assert_true(desc.built_in);
+    }
+}
+
+static void test_parse_without_bulk_endpoints_of_no_iccd_protocol_is_invalid(void **state)
+{
+    static const struct {
+        uint8_t protocol, endpoint;
+    } rows[] = {{0, 0}, {3, 0}, {0xFF, 0}, {0, 0x83}};
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        config_begin(&config, 1);
+        config_interface(&config, 0, 0x0B, rows[i].protocol, rows[i].endpoint != 0);
+        config_append(&config, config_class_descriptor, 54);
+        if (rows[i].endpoint != 0)
+            config_endpoint(&config, rows[i].endpoint, 3, 8);
+        assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
+        assert_non_null(strstr(desc.problem, "bulk"));
+    }
+}
+
+/* It would have to be driven both ways. */
+static void test_parse_of_an_iccd_protocol_with_one_bulk_endpoint_is_invalid(void **state)
 {
     struct ccid_desc desc;
     struct config config;
 
     (void)state;
-    config_begin(&config, 1);
-    config_interface(&config, 0, 0x0B, 2, 1);
-    config_append(&config, config_class_descriptor, 54);
-    config_endpoint(&config, 0x83, 3, 8);
-    assert_int_equal(parse(&config, &desc), STATUS_NOT_SUPPORTED);
-    assert_non_null(strstr(desc.problem, "ICCD"));
+    for (uint8_t protocol = 1; protocol <= 2; protocol++) {
+        config_begin(&config, 1);
+        config_interface(&config, 0, 0x0B, protocol, 1);
+        config_append(&config, config_class_descriptor, 54);
+        config_endpoint(&config, protocol == 1 ? 0x81 : 0x02, 2, 64);
+        assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
+    }
+}
+
+static void test_parse_of_the_token_feature_on_bulk_endpoints_is_information(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+    uint8_t descriptor[54];
+
+    (void)state;
+    memcpy(descriptor, config_class_descriptor, sizeof(descriptor));
+    config_reader(&config, descriptor, 64);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_false(desc.built_in);
+    descriptor[41] |= 0x08;
+    config_reader(&config, descriptor, 64);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_true(desc.built_in);
+    assert_int_equal(desc.transport, CCID_TRANSPORT_BULK);
 }
 
 static void test_parse_of_protocol_1_with_bulk_endpoints_is_a_bulk_reader(void **state)
@@ -419,10 +506,14 @@ static void compare_row(const char *row, const struct ccid_desc *desc)
 {
     static const char *const levels[] = {"character", "tpdu", "short-apdu",
                                          "extended-apdu"};
+    /* ICCD is driven at another level than it says. */
+    static const char *const token_levels[] = {"", "character", "", "short-apdu"};
     char level[32];
 
     corpus_string(row, "exchange_level", level, sizeof(level));
-    assert_string_equal(levels[desc->level], level);
+    assert_string_equal(
+        (desc->transport == CCID_TRANSPORT_BULK ? levels : token_levels)[desc->level],
+        level);
     assert_int_equal(desc->bcd_ccid, corpus_hex(row, "bcdCCID"));
     assert_int_equal(desc->max_slot_index, corpus_number(row, "bMaxSlotIndex"));
     assert_int_equal(desc->voltage_support, corpus_number(row, "bVoltageSupport"));
@@ -454,22 +545,24 @@ static void test_every_reader_of_the_corpus_reads_as_its_row_says(void **state)
     FILE *f = corpus_open("ccid-readers.jsonl", __func__);
     char *row = NULL;
     size_t size = 0;
-    int rows = 0;
+    int rows = 0, tokens = 0;
 
     (void)state;
     if (f == NULL)
         skip();
     while (getline(&row, &size, f) > 0) {
-        bool bulk = corpus_number(row, "bNumEndpoints") >= 2;
         struct ccid_desc desc;
         struct config config;
         size_t offset = 0;
         uint8_t number;
 
         config_of_row(row, &config);
-        assert_int_equal(parse(&config, &desc),
-                         bulk ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED);
+        assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
         compare_row(row, &desc);
+        if (desc.transport != CCID_TRANSPORT_BULK)
+            tokens++;
+        assert_int_equal(desc.transport != CCID_TRANSPORT_BULK,
+                         corpus_number(row, "bNumEndpoints") < 2);
         assert_true(ccid_desc_next_interface(
             config.bytes, config.length, (uint16_t)corpus_hex(row, "vid"),
             (uint16_t)corpus_hex(row, "pid"), &offset, &number));
@@ -477,8 +570,9 @@ static void test_every_reader_of_the_corpus_reads_as_its_row_says(void **state)
     }
     free(row);
     fclose(f);
-    printf("%d descriptors of real readers\n", rows);
-    assert_true(rows > 0);
+    printf("%d descriptors of real readers, %d of them tokens without bulk endpoints\n",
+           rows, tokens);
+    assert_true(rows > 0 && tokens > 0);
 }
 
 int main(void)
@@ -495,7 +589,13 @@ int main(void)
         cmocka_unit_test(test_parse_of_every_truncation_reads_nothing_beyond),
         cmocka_unit_test(test_parse_of_too_many_slots_is_refused),
         cmocka_unit_test(test_parse_of_impossible_packet_sizes_is_refused),
-        cmocka_unit_test(test_parse_of_an_iccd_token_says_not_supported),
+        cmocka_unit_test(test_parse_of_an_iccd_token_says_how_to_drive_it),
+        cmocka_unit_test(
+            test_parse_without_bulk_endpoints_of_no_iccd_protocol_is_invalid),
+        cmocka_unit_test(
+            test_parse_of_an_iccd_protocol_with_one_bulk_endpoint_is_invalid),
+        cmocka_unit_test(
+            test_parse_of_the_token_feature_on_bulk_endpoints_is_information),
         cmocka_unit_test(test_parse_of_protocol_1_with_bulk_endpoints_is_a_bulk_reader),
         cmocka_unit_test(test_message_size_is_safe_whatever_the_reader_says),
         cmocka_unit_test(test_busy_slots_are_between_one_and_all),
