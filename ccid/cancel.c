@@ -54,4 +54,6 @@ void ccid_cancel_for_ever(struct ccid_device *device)
 {
     __atomic_store_n(&device->gone, true, __ATOMIC_SEQ_CST);
     device->port.ops->cancel(device->port.usb, true);
+    if (device->mux != NULL)
+        ccid_mux_gone(device->mux);
 }

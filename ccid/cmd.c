@@ -37,6 +37,7 @@ struct exchange {
     uint64_t give_up_ms;  /* whatever the reader says */
     uint64_t deadline_ms; /* of the next message */
     unsigned int empty, discarded, extensions;
+    bool unsent; /* it did not come to anything */
     const char *problem;
 };
 
@@ -206,7 +207,7 @@ static NTSTATUS take_message(struct exchange *x)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS run(struct exchange *x)
+static NTSTATUS transact(struct exchange *x)
 {
     const struct ccid_usb_port *port = &x->slot->port;
     struct ccid_command *command = x->command;
@@ -214,7 +215,6 @@ static NTSTATUS run(struct exchange *x)
     uint64_t now = port->ops->now_ms(port->usb);
     NTSTATUS status;
 
-    x->seq = x->device->next_seq++;
     x->give_up_ms = now + CCID_COMMAND_MAX_MS;
     if (command->total_ms != 0 && command->total_ms < CCID_COMMAND_MAX_MS)
         x->give_up_ms = now + command->total_ms;
@@ -233,6 +233,38 @@ static NTSTATUS run(struct exchange *x)
             break;
         status = read_next(x);
     }
+    return status;
+}
+
+enum ccid_usb_result ccid_cmd_number(struct ccid_slot *slot, uint8_t *seq)
+{
+    if (slot->device->mux != NULL)
+        return ccid_mux_begin(slot->port.usb, seq);
+    *seq = slot->device->next_seq++;
+    return CCID_USB_OK;
+}
+
+void ccid_cmd_number_done(struct ccid_slot *slot)
+{
+    if (slot->device->mux != NULL)
+        ccid_mux_end(slot->port.usb);
+}
+
+static NTSTATUS run(struct exchange *x)
+{
+    enum ccid_usb_result result = ccid_cmd_number(x->slot, &x->seq);
+    NTSTATUS status;
+
+    if (result != CCID_USB_OK) {
+        x->unsent = true;
+        status = transfer_status(x, result);
+        if (result != CCID_USB_TIMEOUT)
+            return status;
+        x->problem = "the other slots keep the reader busy";
+        return STATUS_DEVICE_BUSY;
+    }
+    status = transact(x);
+    ccid_cmd_number_done(x->slot);
     return status;
 }
 
@@ -258,7 +290,8 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
         status = run(&x);
     }
     if (status != STATUS_SUCCESS) {
-        slot->out_of_step = true;
+        if (!x.unsent)
+            slot->out_of_step = true;
         if (status == STATUS_DEVICE_REMOVED)
             ccid_cancel_for_ever(slot->device); /* the bus will say so in its own time */
         else if (status != STATUS_CANCELLED)

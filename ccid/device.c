@@ -83,7 +83,7 @@ NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
     object->SlotNumber = index;
     slot = object->DeviceExtension;
     slot->device = device;
-    slot->port = device->port;
+    slot->port = device->mux != NULL ? ccid_mux_lane(device->mux, index) : device->port;
     slot->object = object;
     slot->index = index;
     KeInitializeEvent(&slot->cancel_done, SynchronizationEvent, FALSE);
@@ -191,6 +191,7 @@ static void device_free(struct ccid_device *device)
 {
     if (device->started)
         device->port.ops->stop(device->port.usb);
+    ccid_mux_free(device->mux);
     pthread_mutex_destroy(&device->lock);
     free(device);
 }
@@ -213,6 +214,13 @@ NTSTATUS ccid_device_add(PDRIVER_OBJECT driver, const struct ccid_usb_port *port
     device->identity.slot_count = desc->slot_count;
     device->identity.busy_slot_count = desc->busy_slot_count;
     pthread_mutex_init(&device->lock, NULL);
+    if (desc->busy_slot_count > 1 && desc->transport == CCID_TRANSPORT_BULK) {
+        device->mux = ccid_mux_new(port, desc);
+        if (device->mux == NULL) {
+            device_free(device);
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
+    }
 
     status = SmcReportDeviceArrival(driver, &device->identity, device, &device->physical);
     if (status != STATUS_SUCCESS) {

@@ -17,9 +17,11 @@
  * half-way; ended by resync.c, at once or before the slot's next command).
  *
  * Threads. One thread at a time drives a device: the executor inside a callback, or the
- * thread that starts, suspends or resumes it. Slots of one device share that thread. The
- * bus's event thread calls ccid_notify at any time, also during a callback; it touches
- * nothing but state.c. Cancelling comes from any thread (cancel.c).
+ * thread that starts, suspends or resumes it. Slots of one device share that thread,
+ * unless the device executes commands of several slots at once: then each slot has its
+ * own (mux.c). Removing a slot does not wait for the others. The bus's event thread calls
+ * ccid_notify at any time, also during a callback; it touches nothing but state.c.
+ * Cancelling comes from any thread (cancel.c).
  *
  * Locks: device->lock for the look-up of a slot, OsData->SpinLock for its state; both
  * are leaves and neither is held during USB or a completion. A slot is kept from being
@@ -28,8 +30,7 @@
  *
  * Deliberately not done: no polling of readers without an interrupt endpoint (their
  * presence is learned from answers), no T=0 or T=1 for readers at character level (their
- * cards have an ATR and nothing else), no GET RESPONSE by itself at T=0, no
- * second command while one runs on another slot.
+ * cards have an ATR and nothing else), no GET RESPONSE by itself at T=0.
  */
 #include "ccid/slot.h"
 

@@ -24,8 +24,7 @@ bool ccid_notify_bits(const uint8_t *message, size_t len, uint8_t slot, bool *pr
     return true;
 }
 
-/* The slot with an entry in its remove lock, or NULL when it is going away. */
-static struct ccid_slot *hold_slot(struct ccid_device *device, uint8_t index)
+struct ccid_slot *ccid_slot_hold(struct ccid_device *device, uint8_t index)
 {
     struct ccid_slot *slot;
 
@@ -43,7 +42,7 @@ static void hardware_error(struct ccid_device *device, const uint8_t *message, s
 
     if (len < 4 || message[1] >= device->desc.slot_count)
         return;
-    slot = hold_slot(device, message[1]);
+    slot = ccid_slot_hold(device, message[1]);
     if (slot == NULL)
         return;
     SmcLog(slot->object, STATUS_IO_DEVICE_ERROR, "the reader reports hardware error %02x",
@@ -76,7 +75,7 @@ void ccid_notify(void *context, const uint8_t *message, size_t len)
 
         if (!ccid_notify_bits(message, len, i, &present, &changed))
             break;
-        slot = hold_slot(device, i);
+        slot = ccid_slot_hold(device, i);
         if (slot == NULL)
             continue;
         ccid_state_report(slot, present, changed && !first);

@@ -89,15 +89,12 @@ static bool abort_answered(const struct resync *r, uint8_t seq)
     return false;
 }
 
-static bool abort_sequence(const struct resync *r)
+static bool abort_with(const struct resync *r, uint8_t seq)
 {
     uint8_t message[CCID_HEADER_LENGTH];
-    uint8_t seq = r->device->next_seq;
     enum ccid_usb_result result;
     size_t done;
 
-    if (r->device->refuses_abort || step_ms(r, STEP_MS) == 0)
-        return false;
     result = r->ops->control(
         r->usb, REQUEST_TYPE_ABORT, REQUEST_ABORT, (uint16_t)(seq << 8 | r->slot->index),
         r->device->desc.interface_number, NULL, 0, &done, step_ms(r, STEP_MS));
@@ -105,12 +102,24 @@ static bool abort_sequence(const struct resync *r)
         r->device->refuses_abort = true;
     if (result != CCID_USB_OK || step_ms(r, STEP_MS) == 0)
         return false;
-    r->device->next_seq++;
     ccid_msg_header(message, CCID_ABORT, 0, r->slot->index, seq, 0, 0, 0);
     if (r->ops->bulk_out(r->usb, message, sizeof(message), step_ms(r, STEP_MS)) !=
         CCID_USB_OK)
         return false;
     return abort_answered(r, seq);
+}
+
+static bool abort_sequence(const struct resync *r)
+{
+    bool answered;
+    uint8_t seq;
+
+    if (r->device->refuses_abort || step_ms(r, STEP_MS) == 0 ||
+        ccid_cmd_number(r->slot, &seq) != CCID_USB_OK)
+        return false;
+    answered = abort_with(r, seq);
+    ccid_cmd_number_done(r->slot);
+    return answered;
 }
 
 /* A command that is answered with a slot status, without repairs of its own. */
@@ -178,13 +187,17 @@ static NTSTATUS reset_port(const struct resync *r)
     if (r->ops->reset(r->usb) != CCID_USB_OK)
         return STATUS_IO_DEVICE_ERROR;
     for (uint8_t i = 0; i < r->device->desc.slot_count; i++) {
-        if (r->device->slots[i] != NULL)
-            ccid_state_unpowered(r->device->slots[i]);
+        struct ccid_slot *slot = ccid_slot_hold(r->device, i);
+
+        if (slot == NULL)
+            continue;
+        ccid_state_unpowered(slot);
+        SmartcardReleaseRemoveLock(&slot->ext);
     }
     return ask_status(r);
 }
 
-NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)
+static NTSTATUS resync(struct ccid_slot *slot, uint32_t budget_ms)
 {
     struct ccid_device *device = slot->device;
     const struct resync r = {
@@ -215,4 +228,21 @@ NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)
     slot->out_of_step = false;
     device->was_reset = false;
     return simple_command(&r, CCID_ICC_POWER_OFF);
+}
+
+NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)
+{
+    NTSTATUS status;
+
+    if (slot->device->mux == NULL)
+        return resync(slot, budget_ms);
+    ccid_state_unpowered(slot);
+    if (ccid_mux_pause(slot->port.usb, budget_ms) != CCID_USB_OK) {
+        slot->out_of_step = true; /* others are being brought back */
+        return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
+                                                 : STATUS_IO_TIMEOUT;
+    }
+    status = resync(slot, budget_ms);
+    ccid_mux_resume(slot->port.usb);
+    return status;
 }

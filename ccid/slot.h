@@ -11,6 +11,7 @@
 
 #include "ccid/internal.h"
 #include "ccid/msg.h"
+#include "ccid/mux.h"
 
 #define CCID_RATES_MAX 255 /* SCARD_READER_CAPABILITIES counts in a byte */
 
@@ -22,8 +23,10 @@ struct ccid_device {
     struct smc_device_identity identity;
     PDEVICE_OBJECT physical;
 
-    /* Executor only. */
-    uint8_t next_seq;
+    struct ccid_mux *mux; /* of a device whose slots are busy at once, else NULL */
+
+    /* Executor only; with a mux, of the lane that has paused the others. */
+    uint8_t next_seq; /* without a mux */
     bool started;
     bool refuses_abort; /* the control request ABORT was stalled once */
     bool was_reset;     /* a port reset has been tried for this failure */
@@ -111,6 +114,11 @@ NTSTATUS ccid_cmd(struct ccid_slot *slot, struct ccid_command *command);
 /* One attempt without repairs and retries; what resync.c is made of. */
 NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command);
 
+/* A number (bSeq) for a message of the slot, until done. Waits while too many other slots
+ * are busy. */
+enum ccid_usb_result ccid_cmd_number(struct ccid_slot *slot, uint8_t *seq);
+void ccid_cmd_number_done(struct ccid_slot *slot);
+
 /* One log line for a failed command. */
 void ccid_cmd_log(struct ccid_slot *slot, const struct ccid_command *command,
                   NTSTATUS status, const char *problem);
@@ -194,6 +202,8 @@ void ccid_state_confiscated(struct ccid_slot *slot);
 bool ccid_notify_bits(const uint8_t *message, size_t len, uint8_t slot, bool *present,
                       bool *changed);
 ccid_usb_notify ccid_notify;
+/* The slot with an entry in its remove lock, or NULL when it is going away. */
+struct ccid_slot *ccid_slot_hold(struct ccid_device *device, uint8_t index);
 
 /* ---- cancel.c -------------------------------------------------------------------- */
 
