@@ -177,6 +177,25 @@ static void serve(struct emu_device *device, struct emu_slot *slot,
     }
 }
 
+/* The slot works, or as many others as may at once. */
+static bool is_busy(const struct emu_device *device, const struct emu_slot *slot)
+{
+    int64_t now = 0;
+    unsigned busy = 0;
+
+    for (unsigned i = 0; i < device->slot_count; i++) {
+        if (!device->slots[i].busy_until_ns)
+            continue;
+        now = now ? now : emu_now_ns();
+        if (device->slots[i].busy_until_ns <= now)
+            continue;
+        if (&device->slots[i] == slot)
+            return true;
+        busy++;
+    }
+    return busy > 0 && busy >= device->busy_slots;
+}
+
 static void message(struct emu_device *device, const uint8_t *m, size_t len)
 {
     const struct emu_command c = {.type = m[0],
@@ -207,7 +226,7 @@ static void message(struct emu_device *device, const uint8_t *m, size_t len)
         emu_answer_failed(device, &c, type, CMD_ABORTED);
     else if (len > device->max_message)
         emu_answer_failed(device, &c, type, BAD_LENGTH);
-    else if (slot->busy_until_ns && slot->busy_until_ns > emu_now_ns())
+    else if (is_busy(device, slot))
         emu_answer_failed(device, &c, type, CMD_SLOT_BUSY);
     else if (!slot->present && !without_card(c.type))
         emu_answer_failed(device, &c, type, ICC_MUTE);

@@ -5,10 +5,13 @@
  *
  *   plug NAME [OPTIONS]       unplug NAME
  *   insert NAME[@SLOT] [ATR]  remove NAME[@SLOT]     answers: ok T
+ *   suspend NAME              power NAME
  *   latency NAME US           mute NAME 0|1
  *   stall|drop|timeext|short|badseq NAME N           the next N go wrong
  *   status
  *   calls
+ *
+ * Where a device has several interfaces NAME may be 1-1/N, interface N of it.
  *
  * T is the time in ns (CLOCK_MONOTONIC) at which the interrupt URB was completed, 0 when
  * none waited.
@@ -95,6 +98,21 @@ static const char *set_number(struct emu_device *d, const char *command,
     return "unknown command";
 }
 
+/* "1-1" or, one interface of several, "1-1/1". */
+static struct emu_device *find(char *name)
+{
+    char *interface = strchr(name, '/');
+    struct emu_device *d;
+    unsigned number_of = 0;
+
+    if (interface)
+        *interface++ = 0;
+    d = emu_find(name);
+    if (interface && !number(interface, EMU_INTERFACES_MAX, &number_of))
+        return NULL;
+    return d && interface ? emu_interface(d, number_of) : d;
+}
+
 static const char *change_card(const char *command, char *name, const char *arg)
 {
     char *at = strchr(name, '@');
@@ -102,7 +120,7 @@ static const char *change_card(const char *command, char *name, const char *arg)
 
     if (at)
         *at++ = 0;
-    d = emu_find(name);
+    d = find(name);
     if (!d)
         return "no such reader";
     return set_card(d, at ? at : "0", command[0] == 'i', arg);
@@ -143,8 +161,15 @@ static void run(const char *line, char *out, size_t room)
         error = plug(name, arg);
     } else if (card) {
         error = change_card(command, name, arg);
-    } else if (!(d = emu_find(name))) {
+    } else if (!(d = find(name))) {
         error = "no such reader";
+    } else if (!strcmp(command, "suspend")) {
+        error = emu_suspend(d) ? NULL : "it is not allowed to";
+    } else if (!strcmp(command, "power")) {
+        snprintf(out, room, "ok asleep %d allowed %u allows %u forbids %u waits %u\n",
+                 d->asleep, d->sleep_allowed, d->allows, d->forbids, d->waits);
+        pthread_mutex_unlock(&emu_lock);
+        return;
     } else if (!strcmp(command, "unplug")) {
         emu_unplug(d);
         emu_announce(d, false);

@@ -14,6 +14,8 @@
 #define CLASS_LEN     EMU_CLASS_LEN
 #define ENDPOINT_LEN  7u
 
+#define CONFIGURATION_MAX 512
+
 #define CLOCK_KHZ     4000
 #define DATA_RATE_BPS 10752
 #define DATA_RATE_MAX 344086
@@ -83,7 +85,7 @@ static void put_class(uint8_t *p, const struct emu_device *device)
     *p++ = 0xff;
     p = put16(p, 0); /* no display */
     *p++ = 0;        /* no PIN pad */
-    *p = 1;          /* bMaxCCIDBusySlots */
+    *p = (uint8_t)device->busy_slots;
 }
 
 static uint8_t *put_endpoint(uint8_t *p, uint8_t address, uint8_t type, unsigned packet,
@@ -96,34 +98,55 @@ static uint8_t *put_endpoint(uint8_t *p, uint8_t address, uint8_t type, unsigned
     return p;
 }
 
+static uint8_t *put_interface(uint8_t *p, const struct emu_device *device)
+{
+    const uint8_t endpoints = device->interrupt_endpoint ? 3 : 2;
+    const uint8_t above = (uint8_t)(device->interface_number * EMU_EP_STEP);
+    const uint8_t head[] = {
+        INTERFACE_LEN, 4, (uint8_t)device->interface_number, 0, endpoints, 0x0b, 0, 0, 4};
+    uint8_t class[CLASS_LEN];
+
+    if (device->class_given)
+        memcpy(class, device->class_bytes, CLASS_LEN);
+    else
+        put_class(class, device);
+    if (!device->class_given || device->class_len != CLASS_LEN)
+        class[0] = (uint8_t)device->class_len; /* a wrong one cuts it short */
+    p = put_bytes(p, head, sizeof head);
+    if (!device->class_after)
+        p = put_bytes(p, class, device->class_len);
+    p = put_endpoint(p, EMU_EP_OUT + above, 2, device->packet_size, 0);
+    p = put_endpoint(p, EMU_EP_IN + above, 2, device->packet_size, 0);
+    if (device->interrupt_endpoint)
+        p = put_endpoint(p, EMU_EP_INTERRUPT + above, 3, 8, device->high_speed ? 8 : 16);
+    if (device->class_after)
+        p = put_bytes(p, class, device->class_len);
+    return p;
+}
+
 void emu_build_descriptors(struct emu_device *device)
 {
-    uint8_t endpoints = device->interrupt_endpoint ? 3 : 2;
-    unsigned packet = device->packet_size;
-    unsigned total =
-        CONFIG_LEN + INTERFACE_LEN + device->class_len + ENDPOINT_LEN * endpoints;
     const uint8_t dev_head[] = {DEVICE_LEN, 1, 0x00, 0x02, 0, 0, 0, 64};
     const uint8_t dev_tail[] = {0x00, 0x01, 1, 2, 3, 1};
-    const uint8_t config[] = {CONFIG_LEN, 2, (uint8_t)total, 0, 1, 1, 0, 0x80, 50};
-    const uint8_t interface[] = {INTERFACE_LEN, 4, 0, 0, endpoints, 0x0b, 0, 0, 4};
-    uint8_t *p = device->descriptors;
+    const uint8_t attributes = device->remote_wakeup ? 0xa0 : 0x80;
+    uint8_t config[] = {CONFIG_LEN, 2, 0, 0, 0, 1, 0, attributes, 50};
+    uint8_t *p = device->descriptors, *configuration;
 
-    _Static_assert(DEVICE_LEN + CONFIG_LEN + INTERFACE_LEN + CLASS_LEN +
-                           3 * ENDPOINT_LEN <=
+    _Static_assert(DEVICE_LEN + CONFIG_LEN +
+                           EMU_INTERFACES_MAX *
+                               (INTERFACE_LEN + CLASS_LEN + 3 * ENDPOINT_LEN) <=
                        sizeof device->descriptors,
                    "the descriptors fit");
     p = put_bytes(p, dev_head, sizeof dev_head);
     p = put16(put16(p, device->vid), device->pid);
     p = put_bytes(p, dev_tail, sizeof dev_tail);
+    configuration = p;
     p = put_bytes(p, config, sizeof config);
-    p = put_bytes(p, interface, sizeof interface);
-    put_class(p, device);
-    p[0] = (uint8_t)device->class_len; /* a wrong one cuts it short, 0 leaves it out */
-    p += device->class_len;
-    p = put_endpoint(p, EMU_EP_OUT, 2, packet, 0);
-    p = put_endpoint(p, EMU_EP_IN, 2, packet, 0);
-    if (device->interrupt_endpoint)
-        p = put_endpoint(p, EMU_EP_INTERRUPT, 3, 8, device->high_speed ? 8 : 16);
+    for (struct emu_device *d = device; d; d = d->next_interface) {
+        p = put_interface(p, d);
+        configuration[4]++;
+    }
+    put16(configuration + 2, (unsigned)(p - configuration));
     device->descriptors_len = (size_t)(p - device->descriptors);
 }
 
@@ -157,7 +180,7 @@ static size_t string_descriptor(const struct emu_device *device, unsigned index,
 }
 
 static size_t get_descriptor(const struct emu_device *device, unsigned type,
-                             unsigned index, uint8_t out[255])
+                             unsigned index, uint8_t out[CONFIGURATION_MAX])
 {
     static const uint8_t languages[] = {4, 3, 0x09, 0x04};
     size_t len;
@@ -185,7 +208,7 @@ int emu_control(struct emu_device *device, const uint8_t setup[8], uint8_t *data
 {
     unsigned request = (unsigned)setup[0] << 8 | setup[1];
     size_t room = (size_t)setup[6] | (size_t)setup[7] << 8, n;
-    uint8_t answer[255] = {0};
+    uint8_t answer[CONFIGURATION_MAX] = {0};
 
     switch (request) {
     case 0x8006: /* GET_DESCRIPTOR */
@@ -211,6 +234,9 @@ int emu_control(struct emu_device *device, const uint8_t setup[8], uint8_t *data
         n = 4;
         break;
     case 0x2101: /* ABORT: wValue is bSlot, bSeq */
+        device = emu_interface(device, setup[4]);
+        if (!device)
+            return -EPIPE;
         emu_abort_control(device, setup[2], setup[3]);
         return 0;
     default: /* SET_CONFIGURATION and the like are accepted, the rest is refused */
@@ -280,7 +306,7 @@ char *emu_attribute(struct emu_device *device, bool interface, const char *name,
         {"bConfigurationValue", "1"},
         {"bcdDevice", "0100"},
         {"manufacturer", "Emulated"},
-        {"bNumInterfaces", " 1"},
+        {"bNumInterfaces", ""},
         {"bNumConfigurations", "1"},
         {"bDeviceClass", "00"},
         {"bDeviceSubClass", "00"},
@@ -290,6 +316,7 @@ char *emu_attribute(struct emu_device *device, bool interface, const char *name,
         {"maxchild", "0"},
     };
     const size_t room = sizeof list[0].value;
+    unsigned interfaces = 0;
 
     if (interface)
         return interface_attribute(device, name, len);
@@ -300,6 +327,9 @@ char *emu_attribute(struct emu_device *device, bool interface, const char *name,
         memcpy(copy, device->descriptors, *len);
         return copy;
     }
+    for (const struct emu_device *d = device; d; d = d->next_interface)
+        interfaces++;
+    snprintf(list[11].value, room, "%2u", interfaces);
     snprintf(list[0].value, room, "%u", device->bus);
     snprintf(list[1].value, room, "%u", device->address);
     snprintf(list[2].value, room, "%04x", device->vid);

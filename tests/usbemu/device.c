@@ -2,6 +2,7 @@
 /* device.c - the readers there are: options, plug and unplug. */
 #include "usbemu.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +91,20 @@ struct emu_device *emu_find(const char *name)
     return NULL;
 }
 
+struct emu_device *emu_interface(struct emu_device *device, unsigned number)
+{
+    while (device && device->interface_number != number)
+        device = device->next_interface;
+    return device;
+}
+
+struct emu_device *emu_interface_of(struct emu_device *device, unsigned endpoint)
+{
+    unsigned number = ((endpoint & 0x0f) - 1) / EMU_EP_STEP;
+
+    return endpoint & 0x0f ? emu_interface(device, number) : NULL;
+}
+
 struct emu_device *emu_find_address(unsigned bus, unsigned address)
 {
     struct emu_device *device;
@@ -104,6 +119,7 @@ struct emu_device *emu_find_address(unsigned bus, unsigned address)
 
 struct options {
     unsigned cards; /* the first slots that hold a card */
+    unsigned interfaces;
     char atr[2 * CCID_VIRTUAL_ATR_MAX + 1];
 };
 
@@ -144,6 +160,38 @@ static bool level(struct emu_device *device, const char *value)
     return false;
 }
 
+/* A class descriptor in full: what the emulation does follows from it. */
+static bool class_descriptor(struct emu_device *device, const char *hex)
+{
+    const uint8_t *p = device->class_bytes;
+    uint32_t max_message;
+
+    if (emu_unhex(hex, device->class_bytes, EMU_CLASS_LEN) != EMU_CLASS_LEN ||
+        p[4] >= EMU_SLOTS_MAX)
+        return false;
+    device->class_given = true;
+    device->slot_count = p[4] + 1u;
+    device->level = p[42] & 4   ? EMU_EXTENDED_APDU
+                    : p[42] & 2 ? EMU_SHORT_APDU
+                    : p[42] & 1 ? EMU_TPDU
+                                : EMU_CHARACTER;
+    max_message = (uint32_t)p[44] | (uint32_t)p[45] << 8 | (uint32_t)p[46] << 16 |
+                  (uint32_t)p[47] << 24;
+    device->max_message = max_message > EMU_MESSAGE_MAX ? EMU_MESSAGE_MAX : max_message;
+    device->busy_slots = p[53];
+    return device->max_message >= 20;
+}
+
+static bool flag(const char *value, bool *out)
+{
+    unsigned long n;
+
+    if (!number(value, 10, 1, &n))
+        return false;
+    *out = n != 0;
+    return true;
+}
+
 static bool option(struct emu_device *device, struct options *o, const char *key,
                    const char *value)
 {
@@ -160,6 +208,14 @@ static bool option(struct emu_device *device, struct options *o, const char *key
         snprintf(o->atr, sizeof o->atr, "%s", value);
         return strlen(value) < sizeof o->atr;
     }
+    if (!strcmp(key, "class"))
+        return class_descriptor(device, value);
+    if (!strcmp(key, "after"))
+        return flag(value, &device->class_after);
+    if (!strcmp(key, "wake"))
+        return flag(value, &device->remote_wakeup);
+    if (!strcmp(key, "intr"))
+        return flag(value, &device->interrupt_endpoint);
     if (!strcmp(key, "vid")) {
         ok = number(value, 16, 0xffff, &n);
         device->vid = (unsigned)n;
@@ -188,9 +244,12 @@ static bool option(struct emu_device *device, struct options *o, const char *key
     } else if (!strcmp(key, "classlen")) {
         ok = number(value, 10, EMU_CLASS_LEN, &n) && n != 1;
         device->class_len = (unsigned)n;
-    } else if (!strcmp(key, "intr")) {
-        ok = number(value, 10, 1, &n);
-        device->interrupt_endpoint = n;
+    } else if (!strcmp(key, "busy")) {
+        ok = number(value, 10, EMU_SLOTS_MAX, &n) && n > 0;
+        device->busy_slots = (unsigned)n;
+    } else if (!strcmp(key, "interfaces")) {
+        ok = number(value, 10, EMU_INTERFACES_MAX, &n) && n > 0;
+        o->interfaces = (unsigned)n;
     } else {
         ok = false;
     }
@@ -214,7 +273,7 @@ static bool parse(struct emu_device *device, struct options *o, const char *text
     return ok;
 }
 
-static void discard(struct emu_device *device)
+static void discard_interface(struct emu_device *device)
 {
     for (unsigned i = 0; device->slots && i < device->slot_count; i++)
         emu_slot_clear(&device->slots[i]);
@@ -223,6 +282,12 @@ static void discard(struct emu_device *device)
     device->slots = NULL;
     device->out = NULL;
     device->slot_count = 0;
+}
+
+static void discard(struct emu_device *device)
+{
+    for (; device; device = device->next_interface)
+        discard_interface(device);
 }
 
 /* The first slots get their cards; false: the ATR is none. */
@@ -240,9 +305,35 @@ static bool furnish(struct emu_device *device, const struct options *o)
     return true;
 }
 
+/* The other interfaces, alike. */
+static bool furnish_all(struct emu_device *device, const struct options *o)
+{
+    for (unsigned i = o->interfaces; i-- > 1;) {
+        struct emu_device *other = emu_alloc(sizeof *other);
+
+        *other = *device;
+        other->interface_number = i;
+        device->next_interface = other;
+        if (!furnish(other, o))
+            return false;
+        other->interrupt_pending = other->interrupt_endpoint;
+    }
+    return furnish(device, o);
+}
+
+static void free_interfaces(struct emu_device *device)
+{
+    while (device) {
+        struct emu_device *next = device->next_interface;
+
+        free(device);
+        device = next;
+    }
+}
+
 struct emu_device *emu_plug(const char *name, const char *options, const char **error)
 {
-    struct options o = {0};
+    struct options o = {.interfaces = 1};
     struct emu_device *device;
     unsigned bus;
 
@@ -262,7 +353,7 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
     device->bus = bus;
     device->address = next_address;
     device->level = EMU_EXTENDED_APDU;
-    device->slot_count = 1;
+    device->slot_count = device->busy_slots = 1;
     device->vid = 0x04e6; /* known to libccid, without its work-arounds */
     device->pid = 0x581c;
     device->high_speed = device->interrupt_endpoint = true;
@@ -274,9 +365,9 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
         (size_t)snprintf((char *)device->product.bytes, sizeof device->product.bytes,
                          "CCID Reader %s", name);
     *error = "bad option";
-    if (!parse(device, &o, options ? options : "") || !furnish(device, &o)) {
+    if (!parse(device, &o, options ? options : "") || !furnish_all(device, &o)) {
         discard(device);
-        free(device);
+        free_interfaces(device);
         return NULL;
     }
     emu_build_descriptors(device);
@@ -288,10 +379,12 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
 
 void emu_unplug(struct emu_device *device)
 {
-    device->gone = true;
-    emu_end_urbs(device);
+    for (struct emu_device *i = device; i; i = i->next_interface) {
+        i->gone = true;
+        emu_end_urbs(i, -ESHUTDOWN);
+        emu_forget(i, EMU_SLOTS_MAX);
+    }
     emu_handles_hang_up(device);
-    emu_forget(device, EMU_SLOTS_MAX);
     discard(device);
 }
 

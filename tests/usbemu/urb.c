@@ -117,9 +117,11 @@ static int64_t deliver_due(void)
     struct emu_device *device;
 
     for (unsigned i = 0; (device = emu_device(&i));) {
-        pump(device);
-        if (device->in.first && device->answers && device->answers->due_ns < next)
-            next = device->answers->due_ns;
+        for (struct emu_device *d = device; d; d = d->next_interface) {
+            pump(d);
+            if (d->in.first && d->answers && d->answers->due_ns < next)
+                next = d->answers->due_ns;
+        }
     }
     return next;
 }
@@ -198,6 +200,8 @@ void emu_notify(struct emu_device *device)
     if (!device->interrupt_endpoint)
         return;
     device->interrupt_pending = true;
+    if (device->remote_wakeup)
+        emu_resume(emu_find(device->name));
     pump(device);
 }
 
@@ -231,17 +235,28 @@ static bool stalls(struct emu_device *device, bool *halted, bool bulk)
 
 int emu_submit(struct emu_handle *handle, struct usbdevfs_urb *urb)
 {
+    const unsigned endpoint = urb->endpoint;
     struct emu_device *device = handle->device;
-    unsigned endpoint = urb->endpoint;
-    bool *halted, interrupt = endpoint == EMU_EP_INTERRUPT && device->interrupt_endpoint;
+    bool *halted, interrupt = false, in = false, out = false;
     struct emu_urb *u;
 
     if (urb->buffer_length < 0 || (urb->buffer_length > 0 && !urb->buffer))
         return -EINVAL;
     if (urb->type == USBDEVFS_URB_TYPE_ISO)
         return -ENOENT;
+    if (device->asleep)
+        return -EHOSTUNREACH;
     if (urb->type != USBDEVFS_URB_TYPE_CONTROL) {
-        if (endpoint != EMU_EP_OUT && endpoint != EMU_EP_IN && !interrupt)
+        unsigned first;
+
+        device = emu_interface_of(device, endpoint);
+        if (!device)
+            return -ENOENT;
+        first = endpoint - device->interface_number * EMU_EP_STEP;
+        out = first == EMU_EP_OUT;
+        in = first == EMU_EP_IN;
+        interrupt = first == EMU_EP_INTERRUPT && device->interrupt_endpoint;
+        if (!out && !in && !interrupt)
             return -ENOENT;
         if (device->claimed_by && device->claimed_by != handle)
             return -EBUSY;
@@ -252,12 +267,12 @@ int emu_submit(struct emu_handle *handle, struct usbdevfs_urb *urb)
     if (urb->type == USBDEVFS_URB_TYPE_CONTROL)
         return submit_control(u);
 
-    halted = interrupt               ? &device->halted_interrupt
-             : endpoint == EMU_EP_IN ? &device->halted_in
-                                     : &device->halted_out;
+    halted = interrupt ? &device->halted_interrupt
+             : in      ? &device->halted_in
+                       : &device->halted_out;
     if (stalls(device, halted, !interrupt)) {
         complete(u, -EPIPE, 0);
-    } else if (endpoint == EMU_EP_OUT) {
+    } else if (out) {
         complete(u, 0, (size_t)urb->buffer_length);
         emu_bulk_out(device, urb->buffer, (size_t)urb->buffer_length);
     } else {
@@ -289,11 +304,10 @@ static bool end_matching(struct emu_urb_list *list, const struct emu_handle *han
 
 int emu_discard(struct emu_handle *handle, struct usbdevfs_urb *urb)
 {
-    struct emu_device *device = handle->device;
-
-    if (end_matching(&device->in, handle, urb, -ENOENT) ||
-        end_matching(&device->interrupt, handle, urb, -ENOENT))
-        return 0;
+    for (struct emu_device *d = handle->device; d; d = d->next_interface)
+        if (end_matching(&d->in, handle, urb, -ENOENT) ||
+            end_matching(&d->interrupt, handle, urb, -ENOENT))
+            return 0;
     return -EINVAL;
 }
 
@@ -314,17 +328,19 @@ struct usbdevfs_urb *emu_reap(struct emu_handle *handle)
     return urb;
 }
 
-void emu_end_urbs(struct emu_device *device)
+void emu_end_urbs(struct emu_device *device, int status)
 {
-    end_matching(&device->in, NULL, NULL, -ESHUTDOWN);
-    end_matching(&device->interrupt, NULL, NULL, -ESHUTDOWN);
+    end_matching(&device->in, NULL, NULL, status);
+    end_matching(&device->interrupt, NULL, NULL, status);
     pthread_cond_broadcast(&emu_reapable);
 }
 
 void emu_drop_urbs(struct emu_handle *handle)
 {
-    end_matching(&handle->device->in, handle, NULL, -ENOENT);
-    end_matching(&handle->device->interrupt, handle, NULL, -ENOENT);
+    for (struct emu_device *d = handle->device; d; d = d->next_interface) {
+        end_matching(&d->in, handle, NULL, -ENOENT);
+        end_matching(&d->interrupt, handle, NULL, -ENOENT);
+    }
     while (emu_reap(handle))
         ;
 }

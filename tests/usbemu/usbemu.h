@@ -25,11 +25,19 @@
  * while something of the program under test runs. A function whose name does not say
  * otherwise expects it to be held.
  *
+ * A device has one interface or several alike, each a CCID function of its own with three
+ * endpoints, slots and queues: a chain of struct emu_device through next_interface, whose
+ * first member stands for the device. The others are not in the list of devices.
+ *
+ * Autosuspend (USBDEVFS_ALLOW_SUSPEND and its like): a device that is allowed to sleep
+ * does so when the test says so (control socket), as the kernel would after its delay:
+ * its URBs end with -ESHUTDOWN. A card that comes or goes wakes it up.
+ *
  * An unplugged device stays allocated (its queues do not): handles and udev objects of
  * the program may point at it for as long as they like. EMU_DEVICES_MAX bounds that.
  *
- * Not done: isochronous transfers, streams, several configurations or interfaces, sharing
- * between processes, static programs, the timing of a real bus beyond `latency`.
+ * Not done: isochronous transfers, streams, several configurations, sharing between
+ * processes, static programs, the timing of a real bus beyond `latency`.
  */
 #ifndef USBEMU_H
 #define USBEMU_H
@@ -50,9 +58,13 @@
     65556 /* CCID header 10 and an extended APDU, rounded as readers do */
 #define EMU_STRING_MAX 126 /* characters in a USB string descriptor */
 
+/* Of interface 0; those of interface N are EMU_EP_STEP * N above. */
 #define EMU_EP_OUT       0x02
 #define EMU_EP_IN        0x81
 #define EMU_EP_INTERRUPT 0x83
+#define EMU_EP_STEP      3
+
+#define EMU_INTERFACES_MAX 4
 
 enum emu_level { EMU_CHARACTER, EMU_TPDU, EMU_SHORT_APDU, EMU_EXTENDED_APDU };
 
@@ -107,6 +119,8 @@ struct emu_string {
 };
 
 struct emu_device {
+    struct emu_device *next_interface; /* NULL: the last */
+    unsigned interface_number;
     char name[32]; /* "1-1" */
     unsigned bus, address;
     bool gone;
@@ -114,12 +128,17 @@ struct emu_device {
     bool high_speed, interrupt_endpoint;
     unsigned packet_size; /* of the bulk endpoints */
     unsigned class_len;   /* of the class descriptor */
+    bool class_after;     /* it comes behind the endpoints */
+    bool class_given;
+    uint8_t class_bytes[EMU_CLASS_LEN]; /* if so */
+    bool remote_wakeup;
+    unsigned busy_slots; /* bMaxCCIDBusySlots */
     unsigned vid, pid;
     uint32_t max_message;
     struct emu_string serial, product;
     uint32_t latency_us;
     struct emu_faults faults;
-    uint8_t descriptors[128]; /* device, then configuration */
+    uint8_t descriptors[512]; /* device, then configuration */
     size_t descriptors_len;
 
     unsigned slot_count;
@@ -132,6 +151,9 @@ struct emu_device {
     bool interrupt_pending;
     bool halted_in, halted_out, halted_interrupt;
     struct emu_handle *claimed_by;
+    bool asleep;                     /* the first interface's, for the device */
+    unsigned sleep_allowed;          /* handles that allow it */
+    unsigned allows, forbids, waits; /* ioctls that had an effect; waits that ended */
     unsigned long messages;
 };
 
@@ -142,6 +164,7 @@ struct emu_handle {
     int read_fd; /* read end; -1 after an unplug */
     bool full;   /* the pipe holds its byte: nothing to reap */
     size_t position;
+    bool may_sleep, not_yet_resumed; /* as in the kernel's usb_dev_state */
     struct emu_urb *done, **done_tail;
 };
 
@@ -154,6 +177,9 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
 void emu_unplug(struct emu_device *device);
 struct emu_device *emu_find(const char *name);
 struct emu_device *emu_find_address(unsigned bus, unsigned address);
+/* The interface of that number, or that has the endpoint; NULL: none. */
+struct emu_device *emu_interface(struct emu_device *device, unsigned number);
+struct emu_device *emu_interface_of(struct emu_device *device, unsigned endpoint);
 /* Every device that is there, for (i = 0; (d = emu_device(&i));). */
 struct emu_device *emu_device(unsigned *i);
 /* false: not an ATR (hexadecimal, 2 to 33 bytes). NULL or "": the reader's default. */
@@ -190,14 +216,24 @@ void emu_notify(struct emu_device *device); /* NotifySlotChange is due */
 int emu_submit(struct emu_handle *handle, struct usbdevfs_urb *urb);
 int emu_discard(struct emu_handle *handle, struct usbdevfs_urb *urb);
 struct usbdevfs_urb *emu_reap(struct emu_handle *handle); /* NULL: nothing done */
-void emu_end_urbs(struct emu_device *device);             /* the device is unplugged */
-void emu_drop_urbs(struct emu_handle *handle);            /* the handle is closed */
+/* All of an interface end with that status: it is unplugged, or asleep. */
+void emu_end_urbs(struct emu_device *device, int status);
+void emu_drop_urbs(struct emu_handle *handle); /* the handle is closed */
 extern pthread_cond_t emu_reapable;
 extern int64_t emu_last_interrupt_ns; /* when an interrupt URB was last completed */
 
+/* power.c: autosuspend. Return 0 or -errno. */
+int emu_allow_suspend(struct emu_handle *handle);
+int emu_forbid_suspend(struct emu_handle *handle);
+int emu_wait_for_resume(int fd);             /* waits with the lock given up */
+bool emu_suspend(struct emu_device *device); /* false: somebody does not allow it */
+void emu_resume(struct emu_device *device);
+void emu_power_forget(struct emu_handle *handle); /* it is closed */
+
 /* usbfs.c: handles. emu_handle_* take the lock themselves. */
 int emu_handle_open(unsigned bus, unsigned address);
-bool emu_handle_is(int fd); /* cheap, for every call of the program */
+struct emu_handle *emu_handle_of(int fd); /* the lock is held */
+bool emu_handle_is(int fd);               /* cheap, for every call of the program */
 void emu_handle_close(int fd);
 int emu_handle_ioctl(int fd, unsigned long request, void *arg); /* -errno */
 /* For who counts system calls: the ioctls answered here, which would be some, and reads
@@ -206,6 +242,8 @@ extern unsigned long emu_ioctl_count, emu_pipe_count;
 ptrdiff_t emu_handle_read(int fd, void *buffer, size_t len, int64_t offset);
 int64_t emu_handle_seek(int fd, int64_t offset, int whence);
 void emu_handles_hang_up(struct emu_device *device); /* POLLERR; the lock is held */
+/* Each open handle of the device, with the lock held. */
+void emu_handles_each(struct emu_device *device, void (*visit)(struct emu_handle *));
 
 /* libc.c: the C library's own close. */
 int emu_libc_close(int fd);

@@ -23,7 +23,7 @@ bool emu_handle_is(int fd)
 }
 
 /* The lock is held. */
-static struct emu_handle *handle_of(int fd)
+struct emu_handle *emu_handle_of(int fd)
 {
     return atomic_load(&handles[fd]);
 }
@@ -64,30 +64,43 @@ void emu_handle_close(int fd)
     struct emu_handle *handle;
 
     pthread_mutex_lock(&emu_lock);
-    handle = handle_of(fd);
+    handle = emu_handle_of(fd);
     if (handle) {
         atomic_store(&handles[fd], NULL);
         emu_drop_urbs(handle);
         if (handle->read_fd >= 0)
             emu_libc_close(handle->read_fd);
-        if (handle->device->claimed_by == handle)
-            handle->device->claimed_by = NULL;
+        for (struct emu_device *d = handle->device; d; d = d->next_interface)
+            if (d->claimed_by == handle)
+                d->claimed_by = NULL;
+        emu_power_forget(handle);
         free(handle);
         pthread_cond_broadcast(&emu_reapable); /* a REAPURB on it ends */
     }
     pthread_mutex_unlock(&emu_lock);
 }
 
-void emu_handles_hang_up(struct emu_device *device)
+void emu_handles_each(struct emu_device *device, void (*visit)(struct emu_handle *))
 {
     for (int fd = 0; fd < FD_MAX; fd++) {
-        struct emu_handle *handle = handle_of(fd);
+        struct emu_handle *handle = emu_handle_of(fd);
 
-        if (!handle || handle->device != device || handle->read_fd < 0)
-            continue;
-        emu_libc_close(handle->read_fd);
-        handle->read_fd = -1;
+        if (handle && handle->device == device)
+            visit(handle);
     }
+}
+
+static void hang_up(struct emu_handle *handle)
+{
+    if (handle->read_fd >= 0)
+        emu_libc_close(handle->read_fd);
+    handle->read_fd = -1;
+    handle->not_yet_resumed = false;
+}
+
+void emu_handles_hang_up(struct emu_device *device)
+{
+    emu_handles_each(device, hang_up);
 }
 
 /* ---- descriptors by read --------------------------------------------------------- */
@@ -99,7 +112,7 @@ ptrdiff_t emu_handle_read(int fd, void *buffer, size_t len, int64_t offset)
     size_t at, n = 0;
 
     pthread_mutex_lock(&emu_lock);
-    handle = handle_of(fd);
+    handle = emu_handle_of(fd);
     if (!handle) {
         pthread_mutex_unlock(&emu_lock);
         return -EBADF;
@@ -123,7 +136,7 @@ int64_t emu_handle_seek(int fd, int64_t offset, int whence)
     int64_t result = -EINVAL;
 
     pthread_mutex_lock(&emu_lock);
-    handle = handle_of(fd);
+    handle = emu_handle_of(fd);
     if (!handle)
         result = -EBADF;
     else if (whence == SEEK_CUR)
@@ -143,7 +156,7 @@ static int reap(int fd, bool wait, void **out)
     struct emu_handle *handle;
     struct usbdevfs_urb *urb;
 
-    while ((handle = handle_of(fd))) {
+    while ((handle = emu_handle_of(fd))) {
         urb = emu_reap(handle);
         if (urb) {
             *out = urb;
@@ -160,9 +173,9 @@ static int reap(int fd, bool wait, void **out)
 
 static int claim(struct emu_handle *handle, unsigned interface)
 {
-    struct emu_device *device = handle->device;
+    struct emu_device *device = emu_interface(handle->device, interface);
 
-    if (interface != 0)
+    if (!device)
         return -ENOENT;
     if (device->claimed_by && device->claimed_by != handle)
         return -EBUSY;
@@ -172,15 +185,20 @@ static int claim(struct emu_handle *handle, unsigned interface)
 
 static int release(struct emu_handle *handle, unsigned interface)
 {
-    if (interface != 0 || handle->device->claimed_by != handle)
+    struct emu_device *device = emu_interface(handle->device, interface);
+
+    if (!device || device->claimed_by != handle)
         return -EINVAL;
-    handle->device->claimed_by = NULL;
+    device->claimed_by = NULL;
     return 0;
 }
 
 static int clear_halt(struct emu_device *device, unsigned endpoint)
 {
-    switch (endpoint) {
+    device = emu_interface_of(device, endpoint);
+    if (!device)
+        return -ENOENT;
+    switch (endpoint - device->interface_number * EMU_EP_STEP) {
     case EMU_EP_IN:
         device->halted_in = false;
         return 0;
@@ -221,7 +239,7 @@ static int serve(struct emu_handle *handle, unsigned long request, void *arg)
     switch (request) {
     case USBDEVFS_GET_CAPABILITIES:
         *(uint32_t *)arg = USBDEVFS_CAP_ZERO_PACKET | USBDEVFS_CAP_NO_PACKET_SIZE_LIM |
-                           USBDEVFS_CAP_REAP_AFTER_DISCONNECT;
+                           USBDEVFS_CAP_REAP_AFTER_DISCONNECT | USBDEVFS_CAP_SUSPEND;
         return 0;
     case USBDEVFS_CLAIMINTERFACE:
     case USBDEVFS_DISCONNECT_CLAIM: /* the interface number is its first member */
@@ -238,8 +256,13 @@ static int serve(struct emu_handle *handle, unsigned long request, void *arg)
     case USBDEVFS_CLEAR_HALT:
         return clear_halt(device, *(unsigned *)arg);
     case USBDEVFS_RESET:
-        emu_reset(device);
+        for (struct emu_device *d = device; d; d = d->next_interface)
+            emu_reset(d);
         return 0;
+    case USBDEVFS_ALLOW_SUSPEND:
+        return emu_allow_suspend(handle);
+    case USBDEVFS_FORBID_SUSPEND:
+        return emu_forbid_suspend(handle);
     case USBDEVFS_GET_SPEED:
         return device->high_speed ? 3 : 2;
     case USBDEVFS_CONNECTINFO:
@@ -262,11 +285,13 @@ int emu_handle_ioctl(int fd, unsigned long request, void *arg)
 
     pthread_mutex_lock(&emu_lock);
     emu_ioctl_count++;
-    handle = handle_of(fd);
+    handle = emu_handle_of(fd);
     if (!handle)
         result = -EBADF;
     else if (request == USBDEVFS_REAPURB || request == USBDEVFS_REAPURBNDELAY)
         result = reap(fd, request == USBDEVFS_REAPURB, arg);
+    else if (request == USBDEVFS_WAIT_FOR_RESUME)
+        result = emu_wait_for_resume(fd);
     else if (request == USBDEVFS_DISCARDURB)
         result = emu_discard(handle, arg);
     else
