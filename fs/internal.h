@@ -66,7 +66,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
 void scfs_end(struct scfs *fs);
 extern const struct fuse_lowlevel_ops scfs_ops;
 
-/* ---- readers (reader.c, tracker.c, powerup.c, power.c, registry.c) -------------------------- */
+/* ---- readers (reader.c, tracker.c, powerup.c, power.c, registry.c) --------------- */
 
 struct scfs_reader {
     LIST_ENTRY link;    /* in scfs.readers */
@@ -187,7 +187,8 @@ struct scfs_reader *scfs_registry_after(struct scfs *fs, uint64_t sequence);
 /* Counts an open handle; false: the reader is gone. */
 bool scfs_registry_opened(struct scfs_reader *reader);
 void scfs_registry_closed(struct scfs_reader *reader);
-/* The executor of a physical device, with a use of it for the caller; NULL: no memory. */
+/* The executor for a slot, with a use of it for the caller: its own if the device works
+ * for several slots at once, else that of the device. NULL: no memory. */
 struct scfs_executor *scfs_registry_executor(struct scfs *fs, PDEVICE_OBJECT device);
 void scfs_registry_executor_put(struct scfs *fs, struct scfs_executor *executor);
 

@@ -33,13 +33,18 @@ static bool device_number_used(struct scfs *fs, unsigned number)
     return false;
 }
 
+static bool same_device(const DEVICE_OBJECT *a, const DEVICE_OBJECT *b)
+{
+    return a->LowerDevice != NULL && a->LowerDevice == b->LowerDevice;
+}
+
 /* Slots of one physical reader share its number. */
 static unsigned device_number(struct scfs *fs, const struct scfs_reader *reader)
 {
     unsigned number = 0;
 
     for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
-        if (entry(i)->listed && entry(i)->executor == reader->executor)
+        if (entry(i)->listed && same_device(entry(i)->device, reader->device))
             return entry(i)->device_number;
     }
     while (device_number_used(fs, number))
@@ -224,12 +229,13 @@ unsigned scfs_registry_count(struct scfs *fs, const DRIVER_OBJECT *driver)
 
 struct scfs_executor *scfs_registry_executor(struct scfs *fs, PDEVICE_OBJECT device)
 {
+    /* A device that works for several slots at once is asked by a thread for each. */
+    bool shared = smc_io_identity(device)->busy_slot_count <= 1;
     struct scfs_executor *executor = NULL;
 
     pthread_mutex_lock(&fs->lock);
-    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
-        if (entry(i)->listed && device->LowerDevice != NULL &&
-            entry(i)->device->LowerDevice == device->LowerDevice)
+    for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers && shared; i = i->Flink) {
+        if (entry(i)->listed && same_device(entry(i)->device, device))
             executor = entry(i)->executor;
     }
     if (executor == NULL) {

@@ -145,6 +145,26 @@ static void test_slots_of_one_device_share_executor_and_device_number(void **sta
         take(&function[i]);
 }
 
+static void test_slots_that_are_busy_at_once_have_executors_of_their_own(void **state)
+{
+    struct smc_device_identity busy = identity;
+    struct scfs_reader *a, *b;
+
+    (void)state;
+    busy.slot_count = 3;
+    busy.busy_slot_count = 2;
+    physical[0].Identity = &busy;
+    function[1].LowerDevice = &physical[0];
+    function[1].SlotNumber = 1;
+    a = add(&function[0]);
+    b = add(&function[1]);
+    assert_ptr_not_equal(a->executor, b->executor);
+    assert_string_equal(a->name, "Reader 00 00\n");
+    assert_string_equal(b->name, "Reader 00 01\n");
+    take(&function[0]);
+    take(&function[1]);
+}
+
 static void test_add_while_stopping_is_refused(void **state)
 {
     struct scfs_reader *reader;
@@ -168,6 +188,8 @@ int main(void)
         cmocka_unit_test_setup(test_changes_counts_arrivals_and_removals, setup),
         cmocka_unit_test_setup(test_slots_of_one_device_share_executor_and_device_number,
                                setup),
+        cmocka_unit_test_setup(
+            test_slots_that_are_busy_at_once_have_executors_of_their_own, setup),
         cmocka_unit_test_setup(test_add_while_stopping_is_refused, setup),
     };
 
