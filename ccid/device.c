@@ -3,6 +3,7 @@
  * device.c - the life of one CCID interface and of its slots: from the bus that found
  * it to its function devices and back.
  */
+#include "ccid/quirks.h"
 #include "ccid/slot.h"
 
 #include <stdlib.h>
@@ -34,6 +35,8 @@ static void fill_attributes(struct ccid_slot *slot)
     set_string(&vendor->VendorName.Length, vendor->VendorName.Buffer, identity->vendor);
     set_string(&vendor->IfdType.Length, vendor->IfdType.Buffer, identity->product);
     set_string(&vendor->IfdSerialNo.Length, vendor->IfdSerialNo.Buffer, identity->serial);
+    vendor->IfdVersion.VersionMajor = (UCHAR)(identity->bcd_device >> 8);
+    vendor->IfdVersion.VersionMinor = (UCHAR)(identity->bcd_device & 0xFF);
 }
 
 static void fill_capabilities(struct ccid_slot *slot)
@@ -51,6 +54,9 @@ static void fill_capabilities(struct ccid_slot *slot)
     reader->CLKFrequency.Max = greater(desc->default_clock_khz, desc->maximum_clock_khz);
     reader->DataRate.Default = desc->data_rate_bps;
     reader->DataRate.Max = greater(desc->data_rate_bps, desc->maximum_data_rate_bps);
+    if (desc->usable_data_rate_bps != 0 &&
+        desc->usable_data_rate_bps < reader->DataRate.Max)
+        reader->DataRate.Max = desc->usable_data_rate_bps;
     reader->MaxIFSD = desc->ifsd;
     reader->PowerMgmtSupport = 1; /* IccPowerOff is there on every reader */
 }
@@ -109,7 +115,8 @@ NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
     /* The library makes blocks that fill the buffer: no longer than the reader's. */
     slot->ext.SmartcardRequest.BufferSize = device->desc.message_size;
     slot->ext.OsData->SuppressT1IfsRequest =
-        (device->desc.features & CCID_FEATURE_AUTO_IFSD) != 0;
+        (device->desc.features & CCID_FEATURE_AUTO_IFSD) != 0 ||
+        (device->desc.quirks & CCID_QUIRK_NO_IFSD) != 0;
     ccid_unit_take(slot);
 
     pthread_mutex_lock(&device->lock);
@@ -145,12 +152,15 @@ void ccid_slot_delete(struct ccid_slot *slot)
  * nobody inherits its state. */
 static NTSTATUS sample_slot(struct ccid_slot *slot)
 {
+    const struct ccid_desc *desc = &slot->device->desc;
+    uint32_t wait_ms =
+        desc->first_status_ms != 0 ? desc->first_status_ms : FIRST_STATUS_MS;
     uint32_t changes = ccid_state_changes(slot);
     enum ccid_icc icc = CCID_ICC_ABSENT;
-    NTSTATUS status = ccid_icc_status(slot, FIRST_STATUS_MS, &icc);
+    NTSTATUS status = ccid_icc_status(slot, wait_ms, &icc);
 
     if (status != STATUS_SUCCESS && !ccid_device_is_gone(slot->device))
-        status = ccid_icc_status(slot, FIRST_STATUS_MS, &icc);
+        status = ccid_icc_status(slot, wait_ms, &icc);
     if (status != STATUS_SUCCESS)
         return status;
     ccid_state_sampled(slot, icc != CCID_ICC_ABSENT, changes);
@@ -165,6 +175,11 @@ NTSTATUS ccid_device_start(struct ccid_device *device)
     if (device->started)
         return STATUS_SUCCESS; /* by the first of its slots */
     port->ops->enter(port->usb);
+    if (device->desc.boot_ms != 0 &&
+        port->ops->sleep_ms(port->usb, device->desc.boot_ms) != CCID_USB_OK) {
+        port->ops->leave(port->usb);
+        return STATUS_IO_DEVICE_ERROR;
+    }
     ccid_drain(device->slots[0]);
     /* Before the slots are looked at: what happens afterwards is then heard of. */
     device->started_ms = port->ops->now_ms(port->usb);
@@ -196,6 +211,20 @@ static void device_free(struct ccid_device *device)
     free(device);
 }
 
+/* What the device is known to do wrong, corrected and logged once. */
+static void apply_quirks(struct ccid_device *device)
+{
+    const struct smc_device_identity *identity = &device->identity;
+    const char *reasons[CCID_QUIRK_REASONS_MAX];
+    size_t count = ccid_quirks_apply(&device->desc, identity->vid, identity->pid,
+                                     identity->bcd_device, reasons);
+
+    for (size_t i = 0; i < count; i++)
+        SmcLog(NULL, STATUS_SUCCESS, "%s (%04x:%04x, firmware %x.%02x): %s",
+               identity->path, identity->vid, identity->pid, identity->bcd_device >> 8,
+               identity->bcd_device & 0xFF, reasons[i]);
+}
+
 NTSTATUS ccid_device_add(PDRIVER_OBJECT driver, const struct ccid_usb_port *port,
                          const struct ccid_desc *desc,
                          const struct smc_device_identity *identity,
@@ -210,6 +239,7 @@ NTSTATUS ccid_device_add(PDRIVER_OBJECT driver, const struct ccid_usb_port *port
     device->port = *port;
     device->desc = *desc;
     device->identity = *identity;
+    apply_quirks(device);
     device->identity.interface_number = desc->interface_number;
     device->identity.slot_count = desc->slot_count;
     device->identity.busy_slot_count = desc->busy_slot_count;

@@ -6,6 +6,7 @@
  * announces: readers stall, stay silent, or send a tail of rubbish. Without a list the
  * reader's minimum and maximum hold.
  */
+#include "ccid/quirks.h"
 #include "ccid/slot.h"
 
 #define REQUEST_TYPE_IN 0xA1
@@ -13,6 +14,9 @@
 #define REQUEST_RATES   0x03
 #define LIST_TIMEOUT_MS 1000
 #define FACTOR_MAX      10 /* above ten times the maximum: rubbish */
+
+/* CCID_QUIRK_SECONDARY_RATES: all that the GemCore chip does behind its first slot. */
+static uint32_t secondary_rates_bps[] = {10753, 21505, 43011, 125000};
 
 static uint8_t read_list(struct ccid_device *device, uint8_t request, uint8_t announced,
                          uint32_t maximum, uint32_t list[CCID_RATES_MAX])
@@ -39,6 +43,17 @@ static uint8_t read_list(struct ccid_device *device, uint8_t request, uint8_t an
     return count;
 }
 
+static uint8_t drop_above(uint32_t maximum, uint32_t list[], uint8_t count)
+{
+    uint8_t kept = 0;
+
+    for (uint8_t i = 0; i < count; i++) {
+        if (list[i] <= maximum)
+            list[kept++] = list[i];
+    }
+    return kept;
+}
+
 void ccid_rates_read(struct ccid_device *device)
 {
     const struct ccid_desc *desc = &device->desc;
@@ -47,6 +62,9 @@ void ccid_rates_read(struct ccid_device *device)
                                     desc->maximum_clock_khz, device->clocks_khz);
     device->rate_count = read_list(device, REQUEST_RATES, desc->data_rate_count,
                                    desc->maximum_data_rate_bps, device->rates_bps);
+    if (desc->usable_data_rate_bps != 0)
+        device->rate_count =
+            drop_above(desc->usable_data_rate_bps, device->rates_bps, device->rate_count);
     for (uint8_t i = 0; i < desc->slot_count; i++) {
         SCARD_READER_CAPABILITIES *reader = &device->slots[i]->ext.ReaderCapabilities;
 
@@ -54,5 +72,10 @@ void ccid_rates_read(struct ccid_device *device)
         reader->CLKFrequenciesSupported.Entries = device->clock_count;
         reader->DataRatesSupported.List = device->rates_bps;
         reader->DataRatesSupported.Entries = device->rate_count;
+        if (i > 0 && (desc->quirks & CCID_QUIRK_SECONDARY_RATES) != 0) {
+            reader->DataRatesSupported.List = secondary_rates_bps;
+            reader->DataRatesSupported.Entries =
+                sizeof(secondary_rates_bps) / sizeof(secondary_rates_bps[0]);
+        }
     }
 }

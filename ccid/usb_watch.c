@@ -38,7 +38,7 @@ struct usb_reader {
 struct usb_device {
     struct usb_device *next;
     uint8_t bus, address;
-    uint16_t vid, pid;
+    uint16_t vid, pid, bcd_device;
     uint8_t configuration; /* bConfigurationValue */
     bool configure;        /* it is not set */
     char path[USB_PATH_SIZE];
@@ -127,6 +127,7 @@ static void add_interface(struct usb_device *device, const char *node,
     struct smc_device_identity identity = {
         .vid = device->vid,
         .pid = device->pid,
+        .bcd_device = device->bcd_device,
         .interface_number = desc->interface_number,
     };
     struct ccid_usb_port port = {.ops = &ccid_usb_libusb_ops};
@@ -296,6 +297,7 @@ static void device_seen(libusb_device *usb)
     device->address = libusb_get_device_address(usb);
     device->vid = descriptor.idVendor;
     device->pid = descriptor.idProduct;
+    device->bcd_device = descriptor.bcdDevice;
     device->configuration = config->bConfigurationValue;
     device->configure = !configured;
     make_path(usb, device->path, sizeof(device->path));

@@ -79,8 +79,13 @@ void bench_begin(struct bench *bench, uint32_t features)
 
 NTSTATUS bench_try_add(struct bench *bench)
 {
-    static const struct smc_device_identity identity = {
-        .vendor = "ACME", .product = "CCID 1", .serial = "7", .path = "test-0"};
+    const struct smc_device_identity identity = {.vendor = "ACME",
+                                                 .product = "CCID 1",
+                                                 .serial = "7",
+                                                 .path = "test-0",
+                                                 .vid = bench->vid,
+                                                 .pid = bench->pid,
+                                                 .bcd_device = bench->bcd_device};
 
     return ccid_device_add(&bench->driver, &bench->port, &bench->desc, &identity,
                            &bench->device);

@@ -23,8 +23,9 @@
 struct bench {
     struct ccid_usb usb;
     DRIVER_OBJECT driver;
-    struct ccid_desc desc;     /* may be changed before bench_add, */
-    struct ccid_usb_port port; /* likewise: the scripted device */
+    struct ccid_desc desc;         /* may be changed before bench_add, */
+    struct ccid_usb_port port;     /* likewise: the scripted device, */
+    uint16_t vid, pid, bcd_device; /* and who it is; 0: nobody known */
     struct ccid_device *device;
     PDEVICE_OBJECT slots[BENCH_SLOTS_MAX];
     ULONG protocol;   /* of bench_transmit; T=1 unless changed */

@@ -62,6 +62,18 @@ static void test_attributes_come_from_identity_and_descriptor(void **state)
     bench_end(&bench);
 }
 
+static void test_ifd_version_is_the_version_of_the_device(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench.bcd_device = 0x0516;
+    bench_add(&bench, false);
+    assert_int_equal(number(bench.slots[0], SCARD_ATTR_VENDOR_IFD_VERSION), 0x05160000);
+    bench_end(&bench);
+}
+
 /* A reader with no protocol bit set takes what the card offers; a maximum below the
  * default is not one. */
 static void test_capabilities_of_a_careless_descriptor_are_sane(void **state)
@@ -123,6 +135,82 @@ static void test_message_length_of_zero_still_carries_a_short_apdu(void **state)
     assert_true(slot->ext.SmartcardRequest.BufferSize >= 271);
     assert_true(slot->ext.SmartcardReply.BufferSize >= 271);
     bench_end(&bench);
+}
+
+/* ---- what is known of single readers --------------------------------------------- */
+
+static void test_known_fault_is_logged_once_and_corrected(void **state)
+{
+    struct ccid_slot *slot;
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench.vid = 0x03F0;
+    bench.pid = 0x0036;
+    bench.bcd_device = 0x0124;
+    bench.desc.pin_support = 3;
+    bench_add(&bench, false);
+    slot = bench.slots[0]->DeviceExtension;
+    assert_int_equal(slot->device->desc.pin_support, 0);
+    assert_int_equal(bench.log_lines, 1);
+    assert_non_null(strstr(bench.log, "test-0 (03f0:0036, firmware 1.24): HP keyboard"));
+    bench_end(&bench);
+    assert_int_equal(bench.log_lines, 1);
+}
+
+static void boots_slowly(struct bench *bench)
+{
+    bench_begin(bench, BENCH_EXTENDED);
+    bench->vid = 0x0B81;
+    bench->pid = 0x0200;
+}
+
+/* A second before anything is sent, then up to a minute for the first answer. */
+static void test_reader_that_boots_slowly_is_given_its_time(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    boots_slowly(&bench);
+    script_out(&bench.usb, BENCH_STATUS_OUT);
+    script_in(&bench.usb, "81 00000000 00 SS 02 00 00")->delay_ms = 59000;
+    assert_int_equal(bench_try_add(&bench), STATUS_SUCCESS);
+    assert_int_equal(bench.usb.slept_ms, 1000);
+    assert_int_equal(bench.arrived, 1);
+    bench_end(&bench);
+}
+
+static void test_reader_that_goes_while_it_boots_is_not_started(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    boots_slowly(&bench);
+    bench.usb.cancelled = true;
+    assert_int_equal(bench_try_add(&bench), STATUS_IO_DEVICE_ERROR);
+    assert_int_equal(bench.arrived, 0);
+    assert_int_equal(bench.usb.entered, 0);
+    bench_end(&bench);
+}
+
+static void test_card_that_takes_no_ifs_request_is_sent_none(void **state)
+{
+    static const uint16_t versions[] = {0x0012, 0x0100};
+    struct ccid_slot *slot;
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        bench_begin(&bench, BENCH_TPDU);
+        bench.vid = 0x0529;
+        bench.pid = 0x0620;
+        bench.bcd_device = versions[i];
+        bench_add(&bench, false);
+        slot = bench.slots[0]->DeviceExtension;
+        assert_int_equal(slot->ext.OsData->SuppressT1IfsRequest, i == 0);
+        bench_end(&bench);
+    }
 }
 
 /* ---- several slots --------------------------------------------------------------- */
@@ -263,10 +351,65 @@ static void test_longest_lists_fit(void **state)
     bench_end(&bench);
 }
 
+/* Slots behind the first of some chips have a list of their own, whatever the reader
+ * says. */
+static void test_secondary_slots_of_some_readers_have_their_own_rates(void **state)
+{
+    const struct ccid_slot *slots[2];
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench, BENCH_TPDU);
+    bench.vid = 0x08E6;
+    bench.pid = 0x3479;
+    bench.desc.max_slot_index = 1;
+    bench.desc.slot_count = 2;
+    bench.desc.data_rate_count = 1;
+    script_command(&bench.usb, "65 00000000 00 SS 000000", "81 00000000 00 SS 02 00 00");
+    script_command(&bench.usb, "65 00000000 01 SS 000000", "81 00000000 01 SS 02 00 00");
+    script_control_in(&bench.usb, 0x03, "00 2A 00 00");
+    assert_int_equal(bench_try_add(&bench), STATUS_SUCCESS);
+    for (int i = 0; i < 2; i++)
+        slots[i] = bench.slots[i]->DeviceExtension;
+    assert_int_equal(slots[0]->ext.ReaderCapabilities.DataRatesSupported.Entries, 1);
+    assert_int_equal(slots[1]->ext.ReaderCapabilities.DataRatesSupported.Entries, 4);
+    assert_int_equal(slots[1]->ext.ReaderCapabilities.DataRatesSupported.List[0], 10753);
+    assert_int_equal(slots[1]->ext.ReaderCapabilities.DataRatesSupported.List[3], 125000);
+    bench_end(&bench);
+}
+
+static void test_rates_that_a_reader_does_not_reach_are_not_in_its_list(void **state)
+{
+    const SCARD_READER_CAPABILITIES *reader;
+    struct ccid_slot *slot;
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench.vid = 0x058F;
+    bench.pid = 0x9540;
+    bench.desc.data_rate_count = 3;
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 02 00 00");
+    script_control_in(&bench.usb, 0x03, "16 40 05 00 00 2A 00 00 40 0D 03 00");
+    assert_int_equal(bench_try_add(&bench), STATUS_SUCCESS);
+    slot = bench.slots[0]->DeviceExtension;
+    reader = &slot->ext.ReaderCapabilities;
+    assert_int_equal(reader->DataRate.Max, 200000);
+    assert_int_equal(reader->DataRatesSupported.Entries, 2);
+    assert_int_equal(reader->DataRatesSupported.List[0], 10752);
+    assert_int_equal(reader->DataRatesSupported.List[1], 200000);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attributes_come_from_identity_and_descriptor),
+        cmocka_unit_test(test_ifd_version_is_the_version_of_the_device),
+        cmocka_unit_test(test_known_fault_is_logged_once_and_corrected),
+        cmocka_unit_test(test_reader_that_boots_slowly_is_given_its_time),
+        cmocka_unit_test(test_reader_that_goes_while_it_boots_is_not_started),
+        cmocka_unit_test(test_card_that_takes_no_ifs_request_is_sent_none),
         cmocka_unit_test(test_capabilities_of_a_careless_descriptor_are_sane),
         cmocka_unit_test(test_buffers_of_an_absurd_claim_stay_below_128_kib),
         cmocka_unit_test(test_message_length_of_zero_still_carries_a_short_apdu),
@@ -276,6 +419,8 @@ int main(void)
         cmocka_unit_test(
             test_rates_are_asked_for_as_announced_and_used_as_far_as_they_go),
         cmocka_unit_test(test_longest_lists_fit),
+        cmocka_unit_test(test_secondary_slots_of_some_readers_have_their_own_rates),
+        cmocka_unit_test(test_rates_that_a_reader_does_not_reach_are_not_in_its_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
