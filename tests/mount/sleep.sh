@@ -18,7 +18,7 @@ kill_bus() {
     status=$?
     [ -z "$bus" ] || kill "$bus" 2>/dev/null
     [ -z "$logind" ] || kill "$logind" 2>/dev/null
-    (exit $status)
+    (exit "$status")
     cleanup
 }
 trap kill_bus EXIT
