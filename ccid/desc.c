@@ -240,8 +240,8 @@ static bool take_iccd(struct ccid_desc *out)
     /* The length of the data alone: a request has no header. */
     if (claimed < 64)
         claimed = MESSAGE_SHORT_APDU - MESSAGE_HEADER;
-    if (claimed > CCID_CONTROL_MAX)
-        claimed = CCID_CONTROL_MAX;
+    if (claimed > CCID_CONTROL_MAX - 1)
+        claimed = CCID_CONTROL_MAX - 1; /* one is bResponseType */
     out->message_size = claimed + MESSAGE_HEADER;
     out->ifsd = usable_ifsd(out);
     return true;

@@ -32,6 +32,9 @@ bool virtual_control_locked(struct ccid_virtual_reader *reader, uint8_t request_
     *done = 0;
     if (index != shape->interface_number)
         return false;
+    if (shape->transport != CCID_TRANSPORT_BULK)
+        return virtual_iccd_locked(reader, request_type, request, value, data, data_len,
+                                   done);
     if (request_type == TO_INTERFACE && request == ABORT && data_len == 0)
         return virtual_abort_locked(reader, (uint8_t)value, (uint8_t)(value >> 8));
     if (request_type != FROM_INTERFACE || value != 0)

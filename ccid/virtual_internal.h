@@ -74,6 +74,13 @@ struct virtual_slot {
     size_t response_sent;
 };
 
+/* What a token of version A is doing with a command (virtual_iccd.c). */
+struct virtual_iccd {
+    bool header_in; /* and the data is still to come */
+    uint8_t tpdu[CCID_VIRTUAL_T0_COMMAND_MAX];
+    size_t given; /* of the answer's data */
+};
+
 struct ccid_virtual_reader {
     struct ccid_clock *clock;
     struct ccid_virtual_shape shape;
@@ -88,6 +95,8 @@ struct ccid_virtual_reader {
     struct virtual_message queue[VIRTUAL_QUEUE_MAX];
     unsigned queue_count;
     size_t head_sent; /* bytes of queue[0] that the host has */
+
+    struct virtual_iccd iccd;
 
     ccid_usb_notify *notify;
     void *notify_context;
@@ -167,6 +176,20 @@ uint8_t virtual_rate_fidi(const struct ccid_virtual_shape *shape,
                           const struct virtual_slot *slot);
 void virtual_rate_set(struct virtual_request *request);
 void virtual_rate_clock(struct virtual_request *request);
+
+/* ---- virtual_reader.c, with the lock held ------------------------------------------ */
+
+/* The host has the first message of the queue. */
+void virtual_pop_locked(struct ccid_virtual_reader *reader);
+
+/* ---- virtual_iccd.c ---------------------------------------------------------------- */
+
+/* How the reader inside a token is, where its shape says that it is a token. */
+void virtual_iccd_shape(struct ccid_virtual_shape *shape);
+/* A request to a token, with the lock held; as virtual_control_locked. */
+bool virtual_iccd_locked(struct ccid_virtual_reader *reader, uint8_t request_type,
+                         uint8_t request, uint16_t value, uint8_t *data,
+                         uint16_t data_len, size_t *done);
 
 /* ---- virtual_control.c, with the lock held ------------------------------------------
  */

@@ -103,7 +103,7 @@ static size_t copy_head(const struct ccid_virtual_reader *reader, uint8_t *in,
     return done;
 }
 
-static void pop_head(struct ccid_virtual_reader *reader)
+void virtual_pop_locked(struct ccid_virtual_reader *reader)
 {
     struct virtual_message *head = &reader->queue[0];
 
@@ -134,10 +134,10 @@ static bool fill_locked(struct ccid_virtual_reader *reader, uint8_t *in, size_t 
             if (size % reader->shape.packet_size == 0)
                 continue;
             *result = CCID_USB_OVERFLOW; /* the last packet did not fit */
-            pop_head(reader);
+            virtual_pop_locked(reader);
             return true;
         }
-        pop_head(reader);
+        virtual_pop_locked(reader);
         if (total % reader->shape.packet_size != 0)
             return true;
     }
@@ -337,6 +337,7 @@ struct ccid_virtual_reader *ccid_virtual_reader_new(
         return NULL;
     reader->clock = clock;
     reader->shape = *shape;
+    virtual_iccd_shape(&reader->shape);
     if (pthread_mutex_init(&reader->lock, NULL) != 0)
         goto free_reader;
     if (ccid_clock_condition_init(&reader->changed) != 0)
