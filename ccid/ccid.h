@@ -30,9 +30,10 @@ void ccid_set_strict_atr(bool strict);
 NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
 
 /*
- * Plugs a virtual reader with a card in it. shape is NULL (short and extended APDUs),
- * "tpdu" (TPDU level, a T=0 card), "tpdu-t1" (the same with a T=1 card) or "mechanical"
- * (swallows, ejects and confiscates); STATUS_NOT_SUPPORTED for anything else.
+ * Plugs a virtual reader with a card in every slot. shape is NULL (short and extended
+ * APDUs), "tpdu" (TPDU level, a T=0 card), "tpdu-t1" (the same with a T=1 card),
+ * "mechanical" (swallows, ejects and confiscates), or VID:PID or VID:PID:INTERFACE of a
+ * real reader (virtual_corpus.h); STATUS_NOT_SUPPORTED for anything else.
  */
 NTSTATUS ccid_virtual_plug(const char *shape);
 

@@ -13,13 +13,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ccid/internal.h"
+#include "ccid/virtual_corpus.h"
 #include "ccid/virtual_reader.h"
 
 struct plugged {
     struct plugged *next;
     unsigned number;
+    struct ccid_virtual_model *model; /* of a real reader; else NULL */
     struct ccid_virtual_reader *reader;
     struct ccid_usb_port port;
     struct ccid_device *device;
@@ -76,14 +79,24 @@ static NTSTATUS report(PDRIVER_OBJECT driver, const struct ccid_virtual_shape *s
     struct ccid_desc desc;
     NTSTATUS status = ccid_desc_parse(config, len, shape->interface_number, &desc);
 
-    if (!NT_SUCCESS(status))
+    if (!NT_SUCCESS(status)) {
+        SmcLog(NULL, status, "virtual reader: %s", desc.problem);
         return status;
+    }
     name(identity.vendor, sizeof(identity.vendor), shape->vendor);
     name(identity.product, sizeof(identity.product), shape->product);
     name(identity.interface_name, sizeof(identity.interface_name), shape->interface_name);
     snprintf(identity.serial, sizeof(identity.serial), "%04u", plugged->number);
     snprintf(identity.path, sizeof(identity.path), "virtual-%u", plugged->number);
     return ccid_device_add(driver, &plugged->port, &desc, &identity, &plugged->device);
+}
+
+static void free_plugged(struct plugged *plugged)
+{
+    if (plugged->reader != NULL)
+        ccid_virtual_reader_free(plugged->reader);
+    free(plugged->model);
+    free(plugged);
 }
 
 /* Takes a reader off that nobody else finds any more. */
@@ -97,8 +110,7 @@ static void take_away(struct plugged *plugged, bool surprise)
         pthread_cond_wait(&bus.changed, &bus.lock);
     unlink_locked(plugged);
     pthread_mutex_unlock(&bus.lock);
-    ccid_virtual_reader_free(plugged->reader);
-    free(plugged);
+    free_plugged(plugged);
 }
 
 NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver)
@@ -130,31 +142,63 @@ void ccid_virtual_stop(void)
     pthread_mutex_unlock(&bus.lock);
 }
 
-NTSTATUS ccid_virtual_plug(const char *name)
+/* A shape of virtual_shape.c, or that of a real reader, VID:PID. */
+static NTSTATUS find_shape(const char *name, struct ccid_virtual_model **model,
+                           const struct ccid_virtual_shape **shape)
 {
-    const struct ccid_virtual_shape *shape = ccid_virtual_shape(name);
-    struct plugged *plugged;
-    PDRIVER_OBJECT driver;
-    NTSTATUS status;
+    NTSTATUS status = STATUS_NOT_SUPPORTED;
 
-    if (shape == NULL) {
-        SmcLog(NULL, STATUS_NOT_SUPPORTED,
-               "virtual reader: no shape \"%s\"; there are tpdu, tpdu-t1 and mechanical",
+    *shape = ccid_virtual_shape(name);
+    if (*shape != NULL)
+        return STATUS_SUCCESS;
+    if (strchr(name, ':') == NULL) {
+        SmcLog(NULL, status,
+               "virtual reader: no shape \"%s\"; there are tpdu, tpdu-t1, mechanical and "
+               "VID:PID",
                name);
-        return STATUS_NOT_SUPPORTED;
+        return status;
     }
-    plugged = calloc(1, sizeof(*plugged));
+    status = ccid_virtual_corpus_find(name, model);
+    if (NT_SUCCESS(status))
+        *shape = &(*model)->shape;
+    return status;
+}
+
+/* With a card in every slot. */
+static NTSTATUS make(const char *name, const struct ccid_virtual_shape **shape,
+                     struct plugged **out)
+{
+    struct plugged *plugged = calloc(1, sizeof(*plugged));
+    NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+
     if (plugged == NULL)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    plugged->reader = ccid_virtual_reader_new(ccid_clock_real(), shape);
-    if (plugged->reader == NULL) {
-        free(plugged);
-        return STATUS_INSUFFICIENT_RESOURCES;
+        return status;
+    status = find_shape(name, &plugged->model, shape);
+    if (NT_SUCCESS(status)) {
+        plugged->reader = ccid_virtual_reader_new(ccid_clock_real(), *shape);
+        if (plugged->reader == NULL)
+            status = STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if (!NT_SUCCESS(status)) {
+        free_plugged(plugged);
+        return status;
     }
     plugged->port = ccid_virtual_reader_port(plugged->reader);
-    for (unsigned slot = 0; slot < shape->slot_count; slot++)
+    for (unsigned slot = 0; slot < (*shape)->slot_count; slot++)
         ccid_virtual_reader_insert(plugged->reader, slot, NULL, 0);
+    *out = plugged;
+    return STATUS_SUCCESS;
+}
 
+NTSTATUS ccid_virtual_plug(const char *name)
+{
+    const struct ccid_virtual_shape *shape;
+    struct plugged *plugged;
+    PDRIVER_OBJECT driver;
+    NTSTATUS status = make(name, &shape, &plugged);
+
+    if (!NT_SUCCESS(status))
+        return status;
     pthread_mutex_lock(&bus.lock);
     driver = bus.driver;
     if (driver != NULL) {
@@ -171,10 +215,8 @@ NTSTATUS ccid_virtual_plug(const char *name)
         unlink_locked(plugged);
     pthread_cond_broadcast(&bus.changed);
     pthread_mutex_unlock(&bus.lock);
-    if (!NT_SUCCESS(status)) {
-        ccid_virtual_reader_free(plugged->reader);
-        free(plugged);
-    }
+    if (!NT_SUCCESS(status))
+        free_plugged(plugged);
     return status;
 }
 

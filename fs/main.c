@@ -26,7 +26,7 @@ static const char usage[] =
     "    -f              stay in the foreground, log to stderr\n"
     "    -d[LEVEL]       debug lines of the driver, mask (all without LEVEL)\n"
     "    --virtual[=N]   plug a virtual reader, or N of them, with a card\n"
-    "    --virtual=SHAPE one of another kind: tpdu, tpdu-t1, mechanical\n"
+    "    --virtual=SHAPE one of another kind: tpdu, tpdu-t1, mechanical, VID:PID\n"
     "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
     "    -o driver=FILE  load another reader driver; may be repeated\n"

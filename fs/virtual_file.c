@@ -77,13 +77,19 @@ static int parse_atr(const char *hex, struct scfs_virtual_line *line)
     return 0;
 }
 
+/* VID:PID, perhaps with the number of an interface behind. */
 static bool is_vid_pid(const char *text)
 {
+    size_t digits;
+
     for (int i = 0; i < 9; i++) {
         if (i == 4 ? text[i] != ':' : hex_digit(text[i]) < 0)
             return false;
     }
-    return text[9] == '\0';
+    if (text[9] != ':')
+        return text[9] == '\0';
+    digits = strspn(text + 10, "0123456789");
+    return digits >= 1 && digits <= 3 && text[10 + digits] == '\0';
 }
 
 bool scfs_virtual_is_shape(const char *text)

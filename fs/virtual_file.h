@@ -25,8 +25,9 @@ struct scfs_virtual_line {
     char shape[SCFS_VIRTUAL_SHAPE_MAX]; /* "": none given */
 };
 
-/* Whether the text may be the name of a shape: VID:PID, four hexadecimal digits each, or
- * a word of small letters, digits and hyphens. The driver knows which there are. */
+/* Whether the text may be the name of a shape: VID:PID, four hexadecimal digits each,
+ * with or without a colon and an interface number behind; or a word of small letters,
+ * digits and hyphens. The driver knows which there are. */
 bool scfs_virtual_is_shape(const char *text);
 
 /* One line without its newline. 0; -EINVAL for what is not a command; -ENODEV for a name

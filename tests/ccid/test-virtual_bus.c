@@ -7,8 +7,10 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "ccid/ccid.h"
@@ -170,9 +172,70 @@ static void test_bus_shape_brings_its_own_card(void **state)
 static void test_bus_shape_that_nobody_knows_is_not_supported(void **state)
 {
     (void)state;
-    assert_int_equal(ccid_virtual_plug("076b:3031"), STATUS_NOT_SUPPORTED);
+    assert_int_equal(ccid_virtual_plug("1209:00fe:9"), STATUS_NOT_SUPPORTED);
     assert_int_equal(ccid_virtual_plug("cube"), STATUS_NOT_SUPPORTED);
     assert_int_equal(arrivals, 0);
+}
+
+/* A reader with two slots, for T=1 alone, at interface 1. */
+static const char row[] =
+    "{\"vid\": \"1209\", \"pid\": \"00FE\", \"bcdDevice\": \"0123\", "
+    "\"iManufacturer\": \"Maker\", \"iProduct\": \"Two Slots\", \"iInterface\": null, "
+    "\"bInterfaceNumber\": 1, \"bInterfaceClass\": 11, \"bInterfaceSubClass\": 0, "
+    "\"bInterfaceProtocol\": 0, \"bNumEndpoints\": 3, \"class_descriptor\": "
+    "\"36210001010702000000A00F0000A00F000000002A00000040050000FE000000000000000000000030"
+    "0201000F010000000000000001\"}\n";
+
+static void test_bus_reader_of_a_row_has_its_identity_slots_and_cards(void **state)
+{
+    char folder[] = "/tmp/test-virtual_bus-XXXXXX", path[64];
+    const char *before = getenv("SCARDFS_TEST_DATA");
+    const struct smc_device_identity *identity;
+    char *kept = before == NULL ? NULL : strdup(before);
+    NTSTATUS status;
+    FILE *rows;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/ccid-readers.jsonl", folder);
+    rows = fopen(path, "we");
+    assert_non_null(rows);
+    fputs(row, rows);
+    fclose(rows);
+    setenv("SCARDFS_TEST_DATA", folder, 1);
+    status = ccid_virtual_plug("1209:00fe");
+    unlink(path);
+    rmdir(folder);
+    if (kept == NULL)
+        unsetenv("SCARDFS_TEST_DATA");
+    else
+        setenv("SCARDFS_TEST_DATA", kept, 1);
+    free(kept);
+
+    assert_int_equal(status, STATUS_SUCCESS);
+    assert_int_equal(arrivals, 2);
+    identity = smc_io_identity(devices[1]);
+    assert_string_equal(identity->vendor, "Maker");
+    assert_string_equal(identity->product, "Two Slots");
+    assert_string_equal(identity->interface_name, "");
+    assert_int_equal(identity->vid, 0x1209);
+    assert_int_equal(identity->pid, 0x00FE);
+    assert_int_equal(identity->bcd_device, 0x0123);
+    assert_int_equal(identity->interface_number, 1);
+    assert_int_equal(identity->slot_count, 2);
+    for (unsigned slot = 0; slot < 2; slot++) {
+        uint8_t buffer[33] = {SCARD_COLD_RESET};
+
+        assert_int_equal(smc_irp_ioctl(devices[slot], &file, IOCTL_SMARTCARD_POWER,
+                                       buffer, 4, sizeof(buffer), NULL),
+                         STATUS_SUCCESS);
+        assert_int_equal(buffer[3], 0x81); /* the T=1 card */
+    }
+    assert_int_equal(ccid_virtual_remove(devices[1]), 0);
+    assert_int_equal(card_state(devices[1]), SCARD_ABSENT);
+    assert_int_not_equal(card_state(devices[0]), SCARD_ABSENT);
+    assert_int_equal(ccid_virtual_unplug(devices[0]), 0);
+    assert_int_equal(departures, 2);
 }
 
 static void test_bus_reader_that_is_refused_leaves_nothing(void **state)
@@ -256,6 +319,7 @@ int main(void)
         BUS(test_bus_insert_and_remove_change_the_state),
         BUS(test_bus_shape_brings_its_own_card),
         BUS(test_bus_shape_that_nobody_knows_is_not_supported),
+        BUS(test_bus_reader_of_a_row_has_its_identity_slots_and_cards),
         BUS(test_bus_reader_that_is_refused_leaves_nothing),
         BUS(test_bus_plug_after_the_end_is_refused),
         BUS(test_bus_unplug_ends_a_running_request),
