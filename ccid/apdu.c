@@ -15,9 +15,12 @@
 
 #include <string.h>
 
-#define SHORT_APDU_MAX 261 /* header, Lc, 255 bytes, Le */
-#define PARTS_MAX      1024
-#define ANSWER_MAX     (65536u + 2u)
+#include "ccid/quirks.h"
+
+#define SHORT_APDU_MAX   261 /* header, Lc, 255 bytes, Le */
+#define SHORT_ANSWER_MAX 258
+#define PARTS_MAX        1024
+#define ANSWER_MAX       (65536u + 2u)
 
 enum chain {
     CHAIN_WHOLE = 0x00,
@@ -36,6 +39,18 @@ struct transfer {
     uint64_t end_ms;
     struct ccid_command command;
 };
+
+/* ISO/IEC 7816-4 §5.1: a zero where a short command has P3, and more behind it. */
+static bool is_extended(const struct transfer *t)
+{
+    return t->length >= 7 && t->apdu[4] == 0;
+}
+
+/* Of the command and its answer, at most. */
+static uint32_t characters(const struct transfer *t)
+{
+    return t->length + (is_extended(t) ? t->room : SHORT_ANSWER_MAX);
+}
 
 /* The reader has broken the order of parts. */
 static NTSTATUS out_of_turn(struct transfer *t, const char *problem)
@@ -62,7 +77,8 @@ static NTSTATUS exchange(struct transfer *t, enum chain parameter, const UCHAR *
         .p2 = (uint8_t)parameter, /* wLevelParameter, low byte first */
         .answer_type = CCID_DATA_BLOCK,
         .length = length,
-        .timeout_ms = ccid_timeout_transmit_ms(&slot->ext.CardCapabilities),
+        .timeout_ms = ccid_timeout_apdu_ms(&slot->device->desc,
+                                           &slot->ext.CardCapabilities, characters(t)),
         .total_ms = now < t->end_ms ? (uint32_t)(t->end_ms - now) : 1,
     };
     if (length != 0)
@@ -73,17 +89,25 @@ static NTSTATUS exchange(struct transfer *t, enum chain parameter, const UCHAR *
     return STATUS_SUCCESS;
 }
 
-/* Whether the reader carries the command at all. */
-static bool fits(const struct transfer *t)
+/* Whether the reader carries the command at all; if not, nothing is sent. */
+static NTSTATUS check_fits(struct transfer *t)
 {
     const struct ccid_desc *desc = &t->slot->device->desc;
-    /* ISO/IEC 7816-4 §5.1: a zero where a short command has P3, and more behind it. */
-    bool extended = t->length >= 7 && t->apdu[4] == 0;
 
     if (desc->level == CCID_LEVEL_EXTENDED_APDU)
-        return true;
-    return t->length <= SHORT_APDU_MAX && !extended &&
-           t->length + CCID_HEADER_LENGTH <= desc->message_size;
+        return STATUS_SUCCESS;
+    t->command.type = CCID_XFR_BLOCK;
+    if (t->length > SHORT_APDU_MAX || is_extended(t)) {
+        ccid_cmd_log(t->slot, &t->command, STATUS_NOT_SUPPORTED,
+                     "the reader takes no extended APDU");
+        return STATUS_NOT_SUPPORTED;
+    }
+    if (t->length + CCID_HEADER_LENGTH > desc->message_size) {
+        ccid_cmd_log(t->slot, &t->command, STATUS_BUFFER_OVERFLOW,
+                     "longer than the reader's messages");
+        return STATUS_BUFFER_OVERFLOW;
+    }
+    return STATUS_SUCCESS;
 }
 
 /* Leaves the answer to the last part in t->command. */
@@ -122,12 +146,19 @@ static void take_part(struct transfer *t)
     t->got += answer->length;
 }
 
+/* Some readers chain what they answer although they take no chained command. */
+static bool may_be_chained(const struct ccid_desc *desc)
+{
+    return desc->level == CCID_LEVEL_EXTENDED_APDU ||
+           (desc->quirks & CCID_QUIRK_CHAINED_ANSWERS) != 0;
+}
+
 static NTSTATUS receive_answer(struct transfer *t)
 {
     const struct ccid_answer *answer = &t->command.answer;
     NTSTATUS status;
 
-    if (t->slot->device->desc.level != CCID_LEVEL_EXTENDED_APDU) {
+    if (!may_be_chained(&t->slot->device->desc)) {
         take_part(t); /* bChainParameter means nothing there */
         return STATUS_SUCCESS;
     }
@@ -169,12 +200,15 @@ NTSTATUS ccid_apdu_transmit(struct ccid_slot *slot)
     t.answer = ext->IoRequest.ReplyBuffer + header.cbPciLength;
     t.room = ext->IoRequest.ReplyBufferLength - header.cbPciLength;
     t.end_ms = port->ops->now_ms(port->usb) + CCID_COMMAND_MAX_MS;
-    if (!fits(&t))
-        return STATUS_NOT_SUPPORTED;
+    status = check_fits(&t);
+    if (status != STATUS_SUCCESS)
+        return status;
 
     status = send_apdu(&t);
-    if (status == STATUS_SUCCESS)
+    if (status == STATUS_SUCCESS) {
+        slot->rate_unproven = false;
         status = receive_answer(&t);
+    }
     /* The library wipes what these cover: every part, the longest ones included. */
     ext->SmartcardRequest.BufferLength = ext->SmartcardRequest.BufferSize;
     ext->SmartcardReply.BufferLength = ext->SmartcardReply.BufferSize;

@@ -45,6 +45,46 @@ static void set_atr(struct ccid_slot *slot, const uint8_t *atr, uint32_t length)
     KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
 }
 
+static NTSTATUS read_atr(struct ccid_slot *slot, const uint8_t *atr, uint32_t length)
+{
+    NTSTATUS status;
+
+    set_atr(slot, atr, length);
+    status = SmartcardUpdateCardCapabilities(&slot->ext);
+    if (status != STATUS_SUCCESS)
+        SmcLog(slot->object, status, "the ATR cannot be understood");
+    return status;
+}
+
+/*
+ * A card that answers at a voltage which is not one of its classes (ISO/IEC 7816-3
+ * §6.2.4; first TA for T=15) gets another: the bPowerSelect of one that it names, the
+ * reader has and that was not tried yet, which are the higher ones. 0: it can stay.
+ */
+static uint8_t right_voltage(const struct ccid_slot *slot)
+{
+    uint8_t classes = slot->ext.CardCapabilities.ClassAndStop & 0x3F;
+
+    if (slot->voltage == 0 || classes == 0 || (classes >> (slot->voltage - 1) & 1) != 0)
+        return 0;
+    for (uint8_t select = (uint8_t)(slot->voltage - 1); select > 0; select--) {
+        if ((classes & slot->device->desc.voltage_support) >> (select - 1) & 1)
+            return select;
+    }
+    return 0;
+}
+
+/* The block that the card may send fits a message of the reader, with its CRC. */
+static void limit_ifsd(struct ccid_slot *slot)
+{
+    const struct ccid_desc *desc = &slot->device->desc;
+    uint32_t overhead = SCARD_T1_PROLOGUE_LENGTH +
+                        ((slot->ext.CardCapabilities.T1.EDC & T1_CRC_CHECK) != 0 ? 2 : 1);
+    uint32_t room = desc->message_size - CCID_HEADER_LENGTH - overhead;
+
+    slot->ext.ReaderCapabilities.MaxIFSD = desc->ifsd < room ? desc->ifsd : room;
+}
+
 NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind)
 {
     uint32_t changes = ccid_state_changes(slot);
@@ -52,14 +92,17 @@ NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind)
     uint32_t length;
     NTSTATUS status = ccid_icc_power_on(slot, kind, &atr, &length);
 
-    if (status == STATUS_SUCCESS) {
-        set_atr(slot, atr, length);
-        status = SmartcardUpdateCardCapabilities(&slot->ext);
-        if (status != STATUS_SUCCESS)
-            SmcLog(slot->object, status, "the ATR cannot be understood");
-    }
     if (status == STATUS_SUCCESS)
+        status = read_atr(slot, atr, length);
+    if (status == STATUS_SUCCESS && right_voltage(slot) != 0) {
+        status = ccid_icc_power_at(slot, right_voltage(slot), &atr, &length);
+        if (status == STATUS_SUCCESS)
+            status = read_atr(slot, atr, length);
+    }
+    if (status == STATUS_SUCCESS) {
+        limit_ifsd(slot);
         status = ccid_protocol_specific(slot);
+    }
     if (status == STATUS_SUCCESS)
         return ccid_state_settle(slot, changes);
 
@@ -135,6 +178,7 @@ void ccid_card_take_answer(struct ccid_slot *slot, const struct ccid_answer *ans
 {
     SMARTCARD_REPLY *reply = &slot->ext.SmartcardReply;
 
+    slot->rate_unproven = false;
     memmove(reply->Buffer, answer->data, answer->length);
     reply->BufferLength = answer->length;
     /* The library wipes what BufferLength covers; the header moved the end. */
@@ -146,6 +190,10 @@ NTSTATUS ccid_card_failed(struct ccid_slot *slot, const struct ccid_command *com
 {
     if (command->answered && status != STATUS_NO_MEDIA)
         ccid_cmd_log(slot, command, status, "failed");
+    if (slot->rate_unproven && command->answered &&
+        (command->answer.error == CCID_ERROR_MUTE ||
+         command->answer.error == CCID_ERROR_PARITY))
+        ccid_protocol_rate_failed(slot); /* for the next negotiation */
     /* A card that the reader switched off by itself has lost its state. */
     if (command->answered && command->answer.icc == CCID_ICC_INACTIVE)
         ccid_state_unpowered(slot);
@@ -157,12 +205,10 @@ NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
     struct ccid_slot *slot = ccid_slot_of(ext);
     NTSTATUS status;
 
-    if (slot->device->desc.level == CCID_LEVEL_CHARACTER)
-        return STATUS_NOT_SUPPORTED;
     status = ccid_card_enter(slot);
     if (status != STATUS_SUCCESS)
         return status;
-    if (slot->device->desc.level == CCID_LEVEL_TPDU)
+    if (slot->device->desc.level <= CCID_LEVEL_TPDU)
         status = ccid_tpdu_transmit(slot);
     else
         status = ccid_apdu_transmit(slot);

@@ -23,6 +23,7 @@
 #define CCID_XFR_BLOCK       0x6F
 #define CCID_MECHANICAL      0x71
 #define CCID_ABORT           0x72
+#define CCID_SET_RATE        0x73
 
 /* Bulk-IN, table 6.2-1. */
 #define CCID_DATA_BLOCK     0x80

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pps.c - the PPS exchange of ISO/IEC 7816-3 §9, for readers at TPDU level that leave it
- * to the host: a request and an answer as one XfrBlock. Which rate to ask for is the
- * library's choice (PtsData), what to do when it fails is protocol.c's.
+ * pps.c - the PPS exchange of ISO/IEC 7816-3 §9, for readers that leave it to the
+ * host: a request and an answer as one XfrBlock, at character level as several. Which
+ * rate to ask for is the library's choice (PtsData), what to do when it fails is
+ * protocol.c's.
  */
 #include "ccid/slot.h"
 
@@ -58,27 +59,44 @@ const char *ccid_pps_check(const uint8_t *request, const uint8_t *answer, size_t
     return NULL;
 }
 
+static NTSTATUS exchange(struct ccid_slot *slot, uint32_t length,
+                         struct ccid_command *command,
+                         uint8_t answer[CCID_CHARACTER_PPS_MAX], size_t *answer_len)
+{
+    NTSTATUS status;
+
+    if (slot->device->desc.level == CCID_LEVEL_CHARACTER)
+        return ccid_character_pps(slot, length, PPS_MS, answer, answer_len, command);
+    command->type = CCID_XFR_BLOCK;
+    command->answer_type = CCID_DATA_BLOCK;
+    command->length = length;
+    command->timeout_ms = PPS_MS;
+    status = ccid_cmd(slot, command);
+    *answer_len = 0; /* one that is too long is none */
+    if (status == STATUS_SUCCESS && command->answer.length <= CCID_CHARACTER_PPS_MAX) {
+        *answer_len = command->answer.length;
+        memcpy(answer, command->answer.data, *answer_len);
+    }
+    return status;
+}
+
 NTSTATUS ccid_pps(struct ccid_slot *slot, uint8_t protocol, bool with_rate, uint8_t fidi,
                   struct ccid_pps_result *result)
 {
-    struct ccid_command command = {
-        .type = CCID_XFR_BLOCK,
-        .answer_type = CCID_DATA_BLOCK,
-        .timeout_ms = PPS_MS,
-    };
-    uint8_t request[CCID_PPS_MAX];
+    struct ccid_command command = {0};
+    uint8_t request[CCID_PPS_MAX], answer[CCID_CHARACTER_PPS_MAX];
+    size_t length, answer_len = 0;
     const char *problem;
     NTSTATUS status;
 
     *result = (struct ccid_pps_result){0};
-    command.length = (uint32_t)ccid_pps_request(request, protocol, with_rate, fidi);
-    memcpy(ccid_slot_data(slot), request, command.length);
-    status = ccid_cmd(slot, &command);
+    length = ccid_pps_request(request, protocol, with_rate, fidi);
+    memcpy(ccid_slot_data(slot), request, length);
+    status = exchange(slot, (uint32_t)length, &command, answer, &answer_len);
     result->card_failed = command.answered && command.answer.icc == CCID_ICC_ACTIVE;
     if (status != STATUS_SUCCESS)
         return ccid_card_failed(slot, &command, status);
-    problem = ccid_pps_check(request, command.answer.data, command.answer.length,
-                             &result->rate_accepted);
+    problem = ccid_pps_check(request, answer, answer_len, &result->rate_accepted);
     if (problem != NULL) {
         SmcLog(slot->object, STATUS_DEVICE_PROTOCOL_ERROR, "PPS: %s", problem);
         return STATUS_DEVICE_PROTOCOL_ERROR;

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * protocol.c - RDF_SET_PROTOCOL: agreeing on T=0 or T=1 and their parameters (CCID 1.1
- * §6.1.5 and §6.1.7).
+ * §6.1.5, §6.1.7 and §6.1.14).
  *
  * What has to be done depends on what the reader does by itself (dwFeatures): all of it
- * (40h), the PPS (80h), or nothing. Then the PPS is made here, at TPDU level; at the
- * other levels it cannot be, and the card's first protocol at its default rate is used.
+ * (40h), the PPS (80h), or nothing. Then the PPS is made here, at APDU level too, and
+ * SetParameters follows; the rate has to be set as well where the reader takes it neither
+ * from the parameters (10h, 20h).
  *
- * A PPS that fails costs a cold reset and is tried once more for the default rate.
+ * The rate is fidi.c's choice. A PPS that the card fails costs a cold reset and is tried
+ * once more for the default rate; a rate that card or reader cannot do in the end costs a
+ * cold reset and one of the next lower, two times, then the default. The slot remembers
+ * what has failed until the card is exchanged, so that no later reset tries it again.
  */
 #include "ccid/slot.h"
 
-#define FIDI_DEFAULT 0x11
+#include "ccid/quirks.h"
+
+#define RATE_FAILURES_MAX 2 /* then the default rate */
 
 static ULONG protocol_bit(uint8_t number)
 {
@@ -25,25 +31,91 @@ static uint8_t protocol_number(ULONG bit)
     return bit == SCARD_PROTOCOL_T1 ? 1 : 0;
 }
 
-static uint8_t wanted_fidi(const SCARD_CARD_CAPABILITIES *card)
+/* Readers that claim both 40h and 80h want to be left alone, too; ICCD has no requests
+ * for parameters, whatever its token claims. */
+static bool reader_does_all(const struct ccid_desc *desc)
+{
+    return (desc->features & CCID_FEATURE_AUTO_NEGOTIATE) != 0 ||
+           desc->transport != CCID_TRANSPORT_BULK;
+}
+
+/* ---- the rate -------------------------------------------------------------------- */
+
+static uint8_t current_fidi(const SCARD_CARD_CAPABILITIES *card)
 {
     return (uint8_t)(card->PtsData.Fl << 4 | (card->PtsData.Dl & 0x0F));
 }
 
-/* Card capabilities for the rate that every card starts with. */
-static NTSTATUS use_default_rate(struct ccid_slot *slot)
+void ccid_protocol_rate_failed(struct ccid_slot *slot)
 {
-    if (wanted_fidi(&slot->ext.CardCapabilities) == FIDI_DEFAULT)
-        return STATUS_SUCCESS;
-    slot->ext.CardCapabilities.PtsData.Type = PTS_TYPE_DEFAULT;
-    return SmartcardUpdateCardCapabilities(&slot->ext);
+    const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
+    uint32_t changes = ccid_state_changes(slot);
+
+    slot->rate_unproven = false;
+    if (current_fidi(card) == CCID_FIDI_DEFAULT || card->SpecificMode)
+        return;
+    if (slot->rate_card_changes != changes)
+        slot->rate_failures = 0;
+    slot->rate_card_changes = changes;
+    slot->rate_failures++;
+    slot->rate_failed_bps =
+        ccid_fidi_bps(card, &slot->ext.ReaderCapabilities, current_fidi(card));
 }
+
+/* The rate to ask for now. */
+static uint8_t wanted_fidi(struct ccid_slot *slot)
+{
+    const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
+    uint32_t usable_bps = slot->device->desc.usable_data_rate_bps;
+    uint32_t below_bps = usable_bps != 0 ? usable_bps + 1 : 0;
+
+    if (card->PtsData.Type == PTS_TYPE_DEFAULT)
+        return CCID_FIDI_DEFAULT;
+    if (slot->rate_failures != 0 && slot->rate_card_changes == ccid_state_changes(slot)) {
+        if (slot->rate_failures >= RATE_FAILURES_MAX)
+            return CCID_FIDI_DEFAULT;
+        if (below_bps == 0 || slot->rate_failed_bps < below_bps)
+            below_bps = slot->rate_failed_bps;
+    }
+    return ccid_fidi_choose(card, &slot->ext.ReaderCapabilities, below_bps);
+}
+
+/* Card capabilities for that rate. */
+static NTSTATUS use_fidi(struct ccid_slot *slot, uint8_t fidi)
+{
+    const SCARD_READER_CAPABILITIES *reader = &slot->ext.ReaderCapabilities;
+    PTS_DATA *pts = &slot->ext.CardCapabilities.PtsData;
+    UCHAR type = pts->Type;
+    NTSTATUS status;
+    KIRQL irql;
+
+    if (fidi == current_fidi(&slot->ext.CardCapabilities) &&
+        pts->CLKFrequency == reader->CLKFrequency.Default)
+        return STATUS_SUCCESS;
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    pts->Type = PTS_TYPE_USER;
+    pts->Fl = fidi >> 4;
+    pts->Dl = fidi & 0x0F;
+    pts->CLKFrequency = reader->CLKFrequency.Default;
+    pts->DataRate = fidi == CCID_FIDI_DEFAULT
+                        ? reader->DataRate.Default
+                        : ccid_fidi_bps(&slot->ext.CardCapabilities, reader, fidi);
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    status = SmartcardUpdateCardCapabilities(&slot->ext);
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    pts->Type = type;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    return status;
+}
+
+/* ---- the reader ------------------------------------------------------------------ */
 
 /* The reader has chosen; find out what. */
 static NTSTATUS reader_decides(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
 {
+    uint8_t fidi = current_fidi(&slot->ext.CardCapabilities);
     uint8_t number;
-    NTSTATUS status = ccid_icc_get_protocol(slot, &number);
+    NTSTATUS status = ccid_icc_get_protocol(slot, &number, &fidi);
 
     if (status == STATUS_NOT_SUPPORTED) {
         number = slot->ext.CardCapabilities.FirstProtocol;
@@ -52,52 +124,48 @@ static NTSTATUS reader_decides(struct ccid_slot *slot, ULONG mask, ULONG *chosen
     if (status != STATUS_SUCCESS)
         return status;
     *chosen = protocol_bit(number);
-    return (*chosen & mask) != 0 ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
-}
-
-/* The reader does the PPS for the parameters it is given. */
-static NTSTATUS reader_negotiates(struct ccid_slot *slot, ULONG chosen)
-{
-    SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
-    uint8_t number = protocol_number(chosen);
-    uint8_t fidi = wanted_fidi(card);
-    NTSTATUS status = ccid_icc_set_parameters(slot, number, fidi);
-
-    if (status != STATUS_IO_TIMEOUT && status != STATUS_IO_DEVICE_ERROR &&
-        status != STATUS_DEVICE_PROTOCOL_ERROR && status != STATUS_UNRECOGNIZED_MEDIA)
-        return status;
-    if (fidi == FIDI_DEFAULT || slot->out_of_step)
-        return status;
-    /* A failed PPS leaves the card mute: reset it and stay at the default rate. */
-    SmcLog(slot->object, status, "no PPS for Fi/Di %02x: default rate", fidi);
-    status = ccid_card_reset(slot, CCID_RESET_COLD);
-    if (status == STATUS_SUCCESS)
-        status = use_default_rate(slot);
-    if (status == STATUS_SUCCESS)
-        status = ccid_icc_set_parameters(slot, number, FIDI_DEFAULT);
-    return status;
-}
-
-static NTSTATUS nobody_negotiates(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
-{
-    uint8_t first = slot->ext.CardCapabilities.FirstProtocol;
-    NTSTATUS status;
-
-    *chosen = protocol_bit(first);
     if ((*chosen & mask) == 0)
         return STATUS_NOT_SUPPORTED;
-    status = use_default_rate(slot);
+    return use_fidi(slot, fidi);
+}
+
+/* What reader and card are to use from now on. The card is there already, or follows the
+ * reader's PPS. */
+static NTSTATUS tell_reader(struct ccid_slot *slot, uint8_t number, uint8_t fidi)
+{
+    const struct ccid_desc *desc = &slot->device->desc;
+    const SCARD_READER_CAPABILITIES *reader = &slot->ext.ReaderCapabilities;
+    uint8_t in_use = fidi;
+    NTSTATUS status = ccid_icc_set_parameters(slot, number, &in_use);
+
     if (status != STATUS_SUCCESS)
         return status;
-    return ccid_icc_set_parameters(slot, first, FIDI_DEFAULT);
+    if (in_use != fidi) {
+        if ((desc->features & CCID_FEATURE_AUTO_PPS) != 0)
+            return use_fidi(slot, in_use); /* the card does as the reader says */
+        if (fidi != CCID_FIDI_DEFAULT)
+            return STATUS_IO_DEVICE_ERROR; /* it has agreed to another rate */
+    }
+    if (fidi == CCID_FIDI_DEFAULT ||
+        (desc->features & (CCID_FEATURE_AUTO_CLOCK | CCID_FEATURE_AUTO_BAUD)) != 0)
+        return STATUS_SUCCESS;
+    status = ccid_icc_set_rate(slot, reader->CLKFrequency.Default,
+                               ccid_fidi_bps(&slot->ext.CardCapabilities, reader, fidi));
+    /* A reader without the command is at the card's rate only if it took it from the
+     * parameters after all: the first exchange shows. */
+    return status == STATUS_NOT_SUPPORTED       ? STATUS_SUCCESS
+           : status == STATUS_INVALID_PARAMETER ? STATUS_IO_DEVICE_ERROR
+                                                : status;
 }
+
+/* ---- the card -------------------------------------------------------------------- */
 
 /* After a failed PPS nobody knows what the card expects. */
 static NTSTATUS begin_again(struct ccid_slot *slot)
 {
     NTSTATUS status = ccid_card_reset(slot, CCID_RESET_COLD);
 
-    return status == STATUS_SUCCESS ? use_default_rate(slot) : status;
+    return status == STATUS_SUCCESS ? use_fidi(slot, CCID_FIDI_DEFAULT) : status;
 }
 
 /* The PPS of the second attempt, without PPS1. */
@@ -106,58 +174,112 @@ static NTSTATUS default_pps(struct ccid_slot *slot, uint8_t number, NTSTATUS fir
     struct ccid_pps_result result;
     NTSTATUS status;
 
-    /* A card that is silent knows no PPS; it speaks its first protocol all the same. */
-    if (first == STATUS_IO_TIMEOUT && number == slot->ext.CardCapabilities.FirstProtocol)
+    /* A card that is silent knows no PPS; it speaks its first protocol all the same. So
+     * does one behind a reader that takes APDUs and knows nothing of a PPS. */
+    if ((first == STATUS_IO_TIMEOUT || slot->device->desc.level > CCID_LEVEL_TPDU) &&
+        number == slot->ext.CardCapabilities.FirstProtocol)
         return STATUS_SUCCESS;
-    status = ccid_pps(slot, number, false, FIDI_DEFAULT, &result);
+    status = ccid_pps(slot, number, false, CCID_FIDI_DEFAULT, &result);
     if (status != STATUS_SUCCESS && result.card_failed)
         (void)ccid_card_reset(slot, CCID_RESET_COLD); /* negotiable, as it was */
     return status;
 }
 
-/* The host makes the PPS, where one is needed. */
-static NTSTATUS host_negotiates(struct ccid_slot *slot, uint8_t number)
+/* The host makes the PPS, where one is needed; *fidi becomes what the card has agreed
+ * to. */
+static NTSTATUS host_pps(struct ccid_slot *slot, uint8_t number, uint8_t *fidi)
 {
-    SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
-    uint8_t fidi = wanted_fidi(card);
+    uint8_t first_protocol = slot->ext.CardCapabilities.FirstProtocol;
     struct ccid_pps_result result;
+    NTSTATUS status, first;
+
+    if (*fidi == CCID_FIDI_DEFAULT && number == first_protocol)
+        return STATUS_SUCCESS;
+    status = ccid_pps(slot, number, *fidi != CCID_FIDI_DEFAULT, *fidi, &result);
+    if (status == STATUS_SUCCESS && result.rate_accepted)
+        return STATUS_SUCCESS;
+    if (status == STATUS_SUCCESS) {
+        *fidi = CCID_FIDI_DEFAULT;
+        return use_fidi(slot, *fidi);
+    }
+    if (!result.card_failed)
+        return status;
+    SmcLog(slot->object, status, "no PPS for T=%d, Fi/Di %02x: default rate", number,
+           *fidi);
+    *fidi = CCID_FIDI_DEFAULT;
+    first = status;
+    status = begin_again(slot);
+    return status == STATUS_SUCCESS ? default_pps(slot, number, first) : status;
+}
+
+/* ---- both ------------------------------------------------------------------------ */
+
+/* Failures of a rate, which a lower one may cure. */
+static bool is_about_rate(NTSTATUS status)
+{
+    return status == STATUS_IO_TIMEOUT || status == STATUS_IO_DEVICE_ERROR ||
+           status == STATUS_DEVICE_PROTOCOL_ERROR || status == STATUS_UNRECOGNIZED_MEDIA;
+}
+
+/* For a powered card. Each round has a lower rate than the one before. */
+static NTSTATUS agree(struct ccid_slot *slot, uint8_t number)
+{
+    const struct ccid_desc *desc = &slot->device->desc;
+    bool twice = (desc->quirks & CCID_QUIRK_RATE_POWER_TWICE) != 0;
+    NTSTATUS status;
+    uint8_t fidi;
+
+    for (;;) {
+        fidi = wanted_fidi(slot);
+        status = use_fidi(slot, fidi);
+        if (status == STATUS_SUCCESS && (desc->features & CCID_FEATURE_AUTO_PPS) == 0) {
+            status = host_pps(slot, number, &fidi);
+            if (status != STATUS_SUCCESS)
+                return status; /* it has tried what there is to try */
+        }
+        if (status == STATUS_SUCCESS)
+            status = tell_reader(slot, number, fidi);
+        if (status == STATUS_SUCCESS)
+            break;
+        if (fidi == CCID_FIDI_DEFAULT || slot->out_of_step || !is_about_rate(status))
+            return status;
+        SmcLog(slot->object, status, "Fi/Di %02x does not work: a lower rate", fidi);
+        ccid_protocol_rate_failed(slot);
+        status = ccid_card_reset(slot, CCID_RESET_COLD);
+        if (status == STATUS_SUCCESS && twice)
+            status = ccid_card_reset(slot, CCID_RESET_COLD);
+        if (status != STATUS_SUCCESS)
+            return status;
+    }
+    slot->rate_unproven = current_fidi(&slot->ext.CardCapabilities) != CCID_FIDI_DEFAULT;
+    return STATUS_SUCCESS;
+}
+
+/* Readers that cannot do a PPS: the card's first protocol at its default rate. */
+static NTSTATUS nobody_negotiates(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
+{
+    uint8_t first = slot->ext.CardCapabilities.FirstProtocol;
     NTSTATUS status;
 
-    if (fidi == FIDI_DEFAULT && number == card->FirstProtocol)
-        return ccid_icc_set_parameters(slot, number, fidi);
-    status = ccid_pps(slot, number, fidi != FIDI_DEFAULT, fidi, &result);
-    if (status == STATUS_SUCCESS && !result.rate_accepted) {
-        status = use_default_rate(slot);
-    } else if (status != STATUS_SUCCESS && result.card_failed) {
-        NTSTATUS first = status;
-
-        SmcLog(slot->object, status, "no PPS for T=%d, Fi/Di %02x: default rate", number,
-               fidi);
-        status = begin_again(slot);
-        if (status == STATUS_SUCCESS)
-            status = default_pps(slot, number, first);
-    }
-    if (status != STATUS_SUCCESS)
-        return status;
-    return ccid_icc_set_parameters(slot, number, wanted_fidi(card));
+    *chosen = protocol_bit(first);
+    if ((*chosen & mask) == 0)
+        return STATUS_NOT_SUPPORTED;
+    status = use_fidi(slot, CCID_FIDI_DEFAULT);
+    return status == STATUS_SUCCESS ? tell_reader(slot, first, CCID_FIDI_DEFAULT)
+                                    : status;
 }
 
 static NTSTATUS negotiate(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
 {
-    uint32_t features = slot->device->desc.features;
+    const struct ccid_desc *desc = &slot->device->desc;
 
-    /* Readers that claim both 40h and 80h want to be left alone; ICCD has no requests for
-     * parameters, whatever its token claims. */
-    if ((features & CCID_FEATURE_AUTO_NEGOTIATE) != 0 ||
-        slot->device->desc.transport != CCID_TRANSPORT_BULK)
+    slot->rate_unproven = false;
+    if (reader_does_all(desc))
         return reader_decides(slot, mask, chosen);
-    if ((features & CCID_FEATURE_AUTO_PPS) == 0 &&
-        slot->device->desc.level != CCID_LEVEL_TPDU)
+    if ((desc->quirks & CCID_QUIRK_NO_PPS) != 0)
         return nobody_negotiates(slot, mask, chosen);
     *chosen = (mask & SCARD_PROTOCOL_T1) != 0 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0;
-    if ((features & CCID_FEATURE_AUTO_PPS) == 0)
-        return host_negotiates(slot, protocol_number(*chosen));
-    return reader_negotiates(slot, *chosen);
+    return agree(slot, protocol_number(*chosen));
 }
 
 /* A reader at TPDU level that asks for its IFSD by itself has done so by now. */
@@ -169,6 +291,32 @@ static void note_ifsd(struct ccid_slot *slot)
         slot->ext.T1.IFSD = (UCHAR)desc->ifsd;
 }
 
+static NTSTATUS settle(struct ccid_slot *slot, ULONG chosen, uint32_t changes)
+{
+    SMARTCARD_EXTENSION *ext = &slot->ext;
+    KIRQL irql;
+
+    note_ifsd(slot);
+    KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
+    ext->CardCapabilities.Protocol.Selected = chosen;
+    ext->ReaderCapabilities.CurrentState = SCARD_SPECIFIC;
+    KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
+    return ccid_state_settle(slot, changes);
+}
+
+NTSTATUS ccid_protocol_again(struct ccid_slot *slot, uint32_t changes)
+{
+    ULONG chosen = slot->ext.CardCapabilities.Protocol.Selected;
+    NTSTATUS status;
+
+    SmcLog(slot->object, STATUS_IO_TIMEOUT, "Fi/Di %02x does not work: a lower rate",
+           current_fidi(&slot->ext.CardCapabilities));
+    status = ccid_card_reset(slot, CCID_RESET_COLD);
+    if (status == STATUS_SUCCESS)
+        status = agree(slot, protocol_number(chosen));
+    return status == STATUS_SUCCESS ? settle(slot, chosen, changes) : status;
+}
+
 NTSTATUS ccid_card_set_protocol(PSMARTCARD_EXTENSION ext)
 {
     struct ccid_slot *slot = ccid_slot_of(ext);
@@ -176,7 +324,6 @@ NTSTATUS ccid_card_set_protocol(PSMARTCARD_EXTENSION ext)
     ULONG chosen = SCARD_PROTOCOL_UNDEFINED;
     uint32_t changes;
     NTSTATUS status;
-    KIRQL irql;
 
     if (mask == 0)
         return STATUS_INVALID_DEVICE_REQUEST; /* raw only */
@@ -185,14 +332,8 @@ NTSTATUS ccid_card_set_protocol(PSMARTCARD_EXTENSION ext)
         return status;
     changes = ccid_state_changes(slot);
     status = negotiate(slot, mask, &chosen);
-    if (status == STATUS_SUCCESS) {
-        note_ifsd(slot);
-        KeAcquireSpinLock(&ext->OsData->SpinLock, &irql);
-        ext->CardCapabilities.Protocol.Selected = chosen;
-        ext->ReaderCapabilities.CurrentState = SCARD_SPECIFIC;
-        KeReleaseSpinLock(&ext->OsData->SpinLock, irql);
-        status = ccid_state_settle(slot, changes);
-    }
+    if (status == STATUS_SUCCESS)
+        status = settle(slot, chosen, changes);
     if (status == STATUS_SUCCESS) {
         RtlCopyMemory(ext->IoRequest.ReplyBuffer, &chosen, sizeof(chosen));
         *ext->IoRequest.Information = sizeof(chosen);
@@ -206,13 +347,13 @@ NTSTATUS ccid_protocol_specific(struct ccid_slot *slot)
     const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
 
     note_ifsd(slot);
+    slot->rate_unproven = false;
     if (!card->SpecificMode || card->Protocol.Selected == SCARD_PROTOCOL_UNDEFINED ||
-        (slot->device->desc.features & CCID_FEATURE_AUTO_NEGOTIATE) != 0 ||
-        slot->device->desc.transport != CCID_TRANSPORT_BULK)
+        reader_does_all(&slot->device->desc))
         return STATUS_SUCCESS;
     /* TA2 bit 5: parameters that only the reader's own list of cards can know. */
     if (card->ImplicitParameters)
         return STATUS_SUCCESS;
-    return ccid_icc_set_parameters(slot, protocol_number(card->Protocol.Selected),
-                                   (uint8_t)(card->Fl << 4 | (card->Dl & 0x0F)));
+    return tell_reader(slot, protocol_number(card->Protocol.Selected),
+                       (uint8_t)(card->Fl << 4 | (card->Dl & 0x0F)));
 }

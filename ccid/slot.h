@@ -60,6 +60,12 @@ struct ccid_slot {
     bool out_of_step; /* the last command failed half-way: resynchronise first */
     uint8_t voltage;  /* bPowerSelect of the last power-on that worked */
 
+    /* The rate that was agreed on with the card (protocol.c). */
+    bool rate_unproven;         /* nothing has come from the card at it yet */
+    uint8_t rate_failures;      /* of the card that was in when changes was ... */
+    uint32_t rate_failed_bps;   /* the lowest of them */
+    uint32_t rate_card_changes; /* ... this */
+
     /* Under ext.OsData->SpinLock. */
     bool present;     /* the last thing heard of the card */
     uint32_t changes; /* goes up whenever the card came, went or was exchanged */
@@ -160,16 +166,45 @@ enum ccid_reset {
 /* Tries the voltages. *atr points into the answer; *atr_length is 2 ... 33. */
 NTSTATUS ccid_icc_power_on(struct ccid_slot *slot, enum ccid_reset kind,
                            const uint8_t **atr, uint32_t *atr_length);
-/* bProtocolNum of the active parameters: 0 or 1. */
-NTSTATUS ccid_icc_get_protocol(struct ccid_slot *slot, uint8_t *protocol);
-/* What the card capabilities say about protocol (0 or 1) with the given Fi and Di. */
-NTSTATUS ccid_icc_set_parameters(struct ccid_slot *slot, uint8_t protocol, uint8_t fidi);
+/* The same at one of the voltages (bPowerSelect), after power off. */
+NTSTATUS ccid_icc_power_at(struct ccid_slot *slot, uint8_t select, const uint8_t **atr,
+                           uint32_t *atr_length);
+/* bProtocolNum of the active parameters, 0 or 1, and their bmFindexDindex; fidi may be
+ * NULL. */
+NTSTATUS ccid_icc_get_protocol(struct ccid_slot *slot, uint8_t *protocol, uint8_t *fidi);
+/* What the card capabilities say about protocol (0 or 1) with the given Fi and Di; *fidi
+ * becomes the reader's own where it insists on that. */
+NTSTATUS ccid_icc_set_parameters(struct ccid_slot *slot, uint8_t protocol, uint8_t *fidi);
+/* For readers that do not take the rate from the parameters. */
+NTSTATUS ccid_icc_set_rate(struct ccid_slot *slot, uint32_t clock_khz, uint32_t bps);
 
 /* ---- timeouts.c ------------------------------------------------------------------ */
 
-uint32_t ccid_timeout_transmit_ms(const SCARD_CARD_CAPABILITIES *card);
+/* One TPDU at T=0, or one block each way at T=1. */
+uint32_t ccid_timeout_transmit_ms(const struct ccid_desc *desc,
+                                  const SCARD_CARD_CAPABILITIES *card);
 /* One block each way at T=1; wtx is what the card has asked for, 0: nothing. */
-uint32_t ccid_timeout_block_ms(const SCARD_CARD_CAPABILITIES *card, uint8_t wtx);
+uint32_t ccid_timeout_block_ms(const struct ccid_desc *desc,
+                               const SCARD_CARD_CAPABILITIES *card, uint8_t wtx);
+/* A message of a reader at APDU level, for which so many characters may cross the
+ * contacts. */
+uint32_t ccid_timeout_apdu_ms(const struct ccid_desc *desc,
+                              const SCARD_CARD_CAPABILITIES *card, uint32_t characters);
+/* BWI, corrected for cards that do not keep to theirs. */
+uint8_t ccid_timeout_bwi(const SCARD_CARD_CAPABILITIES *card);
+
+/* ---- fidi.c ---------------------------------------------------------------------- */
+
+#define CCID_FIDI_DEFAULT 0x11 /* 372/1 */
+
+/* The rate of Fi and Di at the reader's default clock; 0: they are reserved. */
+uint32_t ccid_fidi_bps(const SCARD_CARD_CAPABILITIES *card,
+                       const SCARD_READER_CAPABILITIES *reader, uint8_t fidi);
+/* The card's Fi with the best of its Di, or a lower one, that the reader can do;
+ * below_bps is a rate that it must stay below, 0: none. CCID_FIDI_DEFAULT where there is
+ * none. */
+uint8_t ccid_fidi_choose(const SCARD_CARD_CAPABILITIES *card,
+                         const SCARD_READER_CAPABILITIES *reader, uint32_t below_bps);
 
 /* ---- state.c: presence and power ------------------------------------------------- */
 
@@ -229,6 +264,10 @@ void ccid_card_leave(struct ccid_slot *slot);
 NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind);
 /* Tells the reader about a card whose ATR fixes the protocol (TA2). */
 NTSTATUS ccid_protocol_specific(struct ccid_slot *slot);
+/* The card does not get along at the rate that was agreed on: stay below it from now. */
+void ccid_protocol_rate_failed(struct ccid_slot *slot);
+/* Resets the card and agrees on the protocol once more, before any command was out. */
+NTSTATUS ccid_protocol_again(struct ccid_slot *slot, uint32_t changes);
 /* The card's bytes, from the message to where the library looks for them. */
 void ccid_card_take_answer(struct ccid_slot *slot, const struct ccid_answer *answer);
 /* After a failed XfrBlock: logs it and notes a card that has lost its power. Returns
@@ -242,7 +281,41 @@ NTSTATUS ccid_apdu_transmit(struct ccid_slot *slot);
 
 /* ---- tpdu.c ---------------------------------------------------------------------- */
 
+/* One command of the caller, from its first XfrBlock to its last. */
+struct ccid_transmission {
+    struct ccid_slot *slot;
+    uint32_t changes; /* of the slot, when it began */
+    uint64_t end_ms;
+};
+
+/* One XfrBlock; its data is already at ccid_slot_data. */
+struct ccid_xfr {
+    uint8_t bwi;
+    uint16_t level; /* wLevelParameter */
+    uint32_t length;
+    uint32_t timeout_ms;
+};
+
+struct ccid_transmission ccid_transmission_begin(struct ccid_slot *slot);
+/* STATUS_NO_MEDIA, and nothing is sent, if the card is not the one that it began with. */
+NTSTATUS ccid_transmission_xfr(const struct ccid_transmission *t,
+                               const struct ccid_xfr *xfr, struct ccid_command *command);
 NTSTATUS ccid_tpdu_transmit(struct ccid_slot *slot);
+
+/* ---- character.c ----------------------------------------------------------------- */
+
+#define CCID_CHARACTER_PPS_MAX 6 /* PPSS, PPS0 to PPS3, PCK */
+
+/* What stands in SmartcardRequest goes out, the answer comes into SmartcardReply; T=0 has
+ * logged a failure, a block of T=1 has not. */
+NTSTATUS ccid_character_tpdu(const struct ccid_transmission *t,
+                             struct ccid_command *command);
+NTSTATUS ccid_character_block(const struct ccid_transmission *t,
+                              struct ccid_command *command);
+/* A PPS request of that length at ccid_slot_data. */
+NTSTATUS ccid_character_pps(struct ccid_slot *slot, uint32_t length, uint32_t timeout_ms,
+                            uint8_t answer[CCID_CHARACTER_PPS_MAX], size_t *answer_len,
+                            struct ccid_command *command);
 
 /* ---- pps.c ----------------------------------------------------------------------- */
 

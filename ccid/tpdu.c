@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tpdu.c - RDF_TRANSMIT on a reader at TPDU level (CCID 1.1 §3.2.1).
+ * tpdu.c - RDF_TRANSMIT on a reader at TPDU or character level (CCID 1.1 §3.2.1).
  *
  * T=0: the caller's TPDU is one XfrBlock and its answer goes back as it came; GET
  * RESPONSE (61xx) and the right Le (6Cxx) are the caller's affair, procedure bytes the
- * reader's.
+ * reader's (at character level: character.c's).
  *
  * T=1: the library makes the blocks, one XfrBlock each, until it has the answer. A block
  * that the card did not answer, or not well, is a block that did not come: ISO/IEC 7816-3
@@ -12,34 +12,29 @@
  * answer, is gone, was told to stop; or its card has lost power or was exchanged, so that
  * the rest of the command would reach another one.
  *
+ * A card that agreed to a rate and then is silent at its first block, an S(IFS request),
+ * cannot do that rate: it is reset and asked for a lower one, and the command begins
+ * anew. Nothing of it was out yet. Where the first block is the command's, it fails and
+ * the next negotiation stays below that rate.
+ *
  * Bounds: each block has its own time, which grows with the waiting time extension that
  * the card asked for; all of them together have ten minutes.
  */
 #include "ccid/slot.h"
 
-#define TRANSMIT_MAX_MS (10u * 60u * 1000u)
-
-/* One command of the caller, from its first XfrBlock to its last. */
-struct transmission {
-    struct ccid_slot *slot;
-    uint32_t changes; /* of the slot, when it began */
-    uint64_t end_ms;
-};
-
-static struct transmission begin(struct ccid_slot *slot)
+struct ccid_transmission ccid_transmission_begin(struct ccid_slot *slot)
 {
     const struct ccid_usb_port *port = &slot->port;
 
-    return (struct transmission){
+    return (struct ccid_transmission){
         .slot = slot,
         .changes = ccid_state_changes(slot),
-        .end_ms = port->ops->now_ms(port->usb) + TRANSMIT_MAX_MS,
+        .end_ms = port->ops->now_ms(port->usb) + CCID_COMMAND_MAX_MS,
     };
 }
 
-/* Sends what the library has put behind the place of the header. */
-static NTSTATUS xfr_block(const struct transmission *t, uint8_t bwi, uint32_t timeout_ms,
-                          struct ccid_command *command)
+NTSTATUS ccid_transmission_xfr(const struct ccid_transmission *t,
+                               const struct ccid_xfr *xfr, struct ccid_command *command)
 {
     struct ccid_slot *slot = t->slot;
     const struct ccid_usb_port *port = &slot->port;
@@ -47,10 +42,12 @@ static NTSTATUS xfr_block(const struct transmission *t, uint8_t bwi, uint32_t ti
 
     *command = (struct ccid_command){
         .type = CCID_XFR_BLOCK,
-        .p1 = bwi,
+        .p1 = xfr->bwi,
+        .p2 = (uint8_t)xfr->level,
+        .p3 = (uint8_t)(xfr->level >> 8),
         .answer_type = CCID_DATA_BLOCK,
-        .length = slot->ext.SmartcardRequest.BufferLength - CCID_HEADER_LENGTH,
-        .timeout_ms = timeout_ms,
+        .length = xfr->length,
+        .timeout_ms = xfr->timeout_ms,
     };
     if (ccid_state_changes(slot) != t->changes)
         return STATUS_NO_MEDIA; /* another card, or none */
@@ -62,23 +59,46 @@ static NTSTATUS xfr_block(const struct transmission *t, uint8_t bwi, uint32_t ti
     return ccid_cmd(slot, command);
 }
 
+static bool is_character_level(const struct ccid_slot *slot)
+{
+    return slot->device->desc.level == CCID_LEVEL_CHARACTER;
+}
+
 /* ---- T=0 ------------------------------------------------------------------------- */
+
+static NTSTATUS whole_tpdu(const struct ccid_transmission *t,
+                           struct ccid_command *command)
+{
+    struct ccid_slot *slot = t->slot;
+    const struct ccid_xfr xfr = {
+        .length = slot->ext.SmartcardRequest.BufferLength - CCID_HEADER_LENGTH,
+        .timeout_ms =
+            ccid_timeout_transmit_ms(&slot->device->desc, &slot->ext.CardCapabilities),
+    };
+    NTSTATUS status = ccid_transmission_xfr(t, &xfr, command);
+
+    if (status != STATUS_SUCCESS)
+        return ccid_card_failed(slot, command, status);
+    ccid_card_take_answer(slot, &command->answer);
+    return STATUS_SUCCESS;
+}
 
 static NTSTATUS transmit_t0(struct ccid_slot *slot)
 {
     SMARTCARD_EXTENSION *ext = &slot->ext;
-    const struct transmission t = begin(slot);
-    struct ccid_command command;
+    const struct ccid_transmission t = ccid_transmission_begin(slot);
+    struct ccid_command command = {.type = CCID_XFR_BLOCK};
     NTSTATUS status;
 
     ext->SmartcardRequest.BufferLength = CCID_HEADER_LENGTH;
     status = SmartcardT0Request(ext);
+    if (status == STATUS_BUFFER_OVERFLOW)
+        ccid_cmd_log(slot, &command, status, "longer than the reader's messages");
+    if (status == STATUS_SUCCESS)
+        status = is_character_level(slot) ? ccid_character_tpdu(&t, &command)
+                                          : whole_tpdu(&t, &command);
     if (status != STATUS_SUCCESS)
         return status;
-    status = xfr_block(&t, 0, ccid_timeout_transmit_ms(&ext->CardCapabilities), &command);
-    if (status != STATUS_SUCCESS)
-        return ccid_card_failed(slot, &command, status);
-    ccid_card_take_answer(slot, &command.answer);
     status = SmartcardT0Reply(ext);
     if (status == STATUS_DEVICE_PROTOCOL_ERROR)
         ccid_cmd_log(slot, &command, status, "the answer is no T=0 answer");
@@ -97,22 +117,46 @@ static bool is_lost(const struct ccid_command *command)
            command->answer.error == CCID_ERROR_OVERRUN;
 }
 
-/* One block out, one block in, or none (BufferLength 0). */
-static NTSTATUS exchange_block(const struct transmission *t)
+static NTSTATUS whole_block(const struct ccid_transmission *t,
+                            struct ccid_command *command)
 {
     struct ccid_slot *slot = t->slot;
     SMARTCARD_EXTENSION *ext = &slot->ext;
-    struct ccid_command command;
-    NTSTATUS status =
-        xfr_block(t, ext->T1.Wtx,
-                  ccid_timeout_block_ms(&ext->CardCapabilities, ext->T1.Wtx), &command);
+    const struct ccid_xfr xfr = {
+        .bwi = ext->T1.Wtx,
+        .length = ext->SmartcardRequest.BufferLength - CCID_HEADER_LENGTH,
+        .timeout_ms = ccid_timeout_block_ms(&slot->device->desc, &ext->CardCapabilities,
+                                            ext->T1.Wtx),
+    };
+    NTSTATUS status = ccid_transmission_xfr(t, &xfr, command);
 
-    if (status == STATUS_SUCCESS) {
-        ccid_card_take_answer(slot, &command.answer);
+    if (status == STATUS_SUCCESS)
+        ccid_card_take_answer(slot, &command->answer);
+    return status;
+}
+
+/* One block out, one block in, or none (BufferLength 0). STATUS_MORE_PROCESSING_REQUIRED:
+ * the card is at a lower rate now, and has no block of the command. */
+static NTSTATUS exchange_block(const struct ccid_transmission *t)
+{
+    struct ccid_slot *slot = t->slot;
+    SMARTCARD_EXTENSION *ext = &slot->ext;
+    bool asked_ifs = ext->T1.LastPcb == T1_IFS_REQUEST;
+    struct ccid_command command;
+    NTSTATUS status = is_character_level(slot) ? ccid_character_block(t, &command)
+                                               : whole_block(t, &command);
+
+    if (status == STATUS_SUCCESS)
         return STATUS_SUCCESS;
-    }
     if (!is_lost(&command))
         return ccid_card_failed(slot, &command, status);
+    if (slot->rate_unproven) {
+        ccid_protocol_rate_failed(slot);
+        if (asked_ifs) {
+            status = ccid_protocol_again(slot, t->changes);
+            return status == STATUS_SUCCESS ? STATUS_MORE_PROCESSING_REQUIRED : status;
+        }
+    }
     ext->SmartcardReply.BufferLength = 0;
     return STATUS_SUCCESS;
 }
@@ -120,7 +164,7 @@ static NTSTATUS exchange_block(const struct transmission *t)
 static NTSTATUS transmit_t1(struct ccid_slot *slot)
 {
     SMARTCARD_EXTENSION *ext = &slot->ext;
-    const struct transmission t = begin(slot);
+    const struct ccid_transmission t = ccid_transmission_begin(slot);
     NTSTATUS status;
 
     do {
@@ -129,9 +173,10 @@ static NTSTATUS transmit_t1(struct ccid_slot *slot)
         if (status != STATUS_SUCCESS)
             return status;
         status = exchange_block(&t);
-        if (status != STATUS_SUCCESS)
+        if (status == STATUS_SUCCESS)
+            status = SmartcardT1Reply(ext);
+        else if (status != STATUS_MORE_PROCESSING_REQUIRED)
             return status;
-        status = SmartcardT1Reply(ext);
     } while (status == STATUS_MORE_PROCESSING_REQUIRED);
 
     if (status == STATUS_DEVICE_PROTOCOL_ERROR)

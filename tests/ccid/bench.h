@@ -14,11 +14,11 @@
 
 #define BENCH_SLOTS_MAX 8
 
-/* dwFeatures of the readers on the bench: each negotiates by itself. */
+/* dwFeatures of the readers on the bench: the first two negotiate by themselves. */
 #define BENCH_EXTENDED  0x00040042u
 #define BENCH_SHORT     0x00020042u
-#define BENCH_TPDU      0x00010000u
-#define BENCH_CHARACTER 0u
+#define BENCH_TPDU      0x00010020u
+#define BENCH_CHARACTER 0x00000020u
 
 struct bench {
     struct ccid_usb usb;

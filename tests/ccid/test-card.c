@@ -188,23 +188,6 @@ static void test_card_that_leaves_with_its_answer_is_absent_afterwards(void **st
     bench_end(&bench);
 }
 
-static void test_character_reader_has_power_and_atr_but_no_transmit(void **state)
-{
-    struct bench bench;
-
-    (void)state;
-    bench_begin(&bench, BENCH_CHARACTER);
-    bench_add(&bench, true);
-    script_command(&bench.usb, BENCH_ON_OUT, BENCH_ATR_IN);
-    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
-    bench_reply_is(&bench, BENCH_ATR);
-    script_command(&bench.usb, "61 07000000 00 SS 010000 11 10 00 4D 00 20 00",
-                   "82 07000000 00 SS 00 00 01 11 10 00 4D 00 20 00");
-    assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_Tx), STATUS_SUCCESS);
-    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_NOT_SUPPORTED);
-    bench_end(&bench);
-}
-
 /* A reader of the level, with a card at T=1, whatever it takes to select that. */
 static void ready_at_level(struct bench *bench, uint32_t features)
 {
@@ -285,7 +268,6 @@ int main(void)
         cmocka_unit_test(test_answer_larger_than_the_callers_buffer_is_buffer_too_small),
         cmocka_unit_test(test_card_failures_of_a_command_have_their_own_status),
         cmocka_unit_test(test_card_that_leaves_with_its_answer_is_absent_afterwards),
-        cmocka_unit_test(test_character_reader_has_power_and_atr_but_no_transmit),
         cmocka_unit_test(test_malformed_apdu_is_invalid_at_every_level_before_any_io),
         cmocka_unit_test(test_pseudo_apdu_goes_to_the_reader_in_any_form),
         cmocka_unit_test(test_vendor_calls_are_answered_without_the_reader),

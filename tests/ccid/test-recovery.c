@@ -120,7 +120,9 @@ static void test_command_with_any_transfer_failing_ends_and_the_next_works(void 
             assert_int_equal(bench_try_add(&s.bench), STATUS_SUCCESS);
             assert_int_equal(connect(), STATUS_SUCCESS);
             slot = s.bench.slots[0]->DeviceExtension;
-            limit = ccid_timeout_transmit_ms(&slot->ext.CardCapabilities) + 1000;
+            limit = ccid_timeout_transmit_ms(&slot->device->desc,
+                                             &slot->ext.CardCapabilities) +
+                    1000;
             started = s.clock.now_ms;
             fault_usb_arm(&s.faults, fault_at(kind, at));
             status = bench_transmit(&s.bench, ECHO);

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+static const struct ccid_desc desc = {.default_clock_khz = 4000};
+
 static void test_timeout_of_a_command_by_protocol(void **state)
 {
     static const struct {
@@ -39,7 +41,7 @@ static void test_timeout_of_a_command_by_protocol(void **state)
         card.T0.WT = rows[i].wt_us;
         card.T1.BWT = rows[i].bwt_us;
         card.T1.CWT = rows[i].cwt_us;
-        assert_int_equal(ccid_timeout_transmit_ms(&card), rows[i].timeout_ms);
+        assert_int_equal(ccid_timeout_transmit_ms(&desc, &card), rows[i].timeout_ms);
     }
 }
 
@@ -58,14 +60,15 @@ static void test_timeout_of_a_block_grows_with_the_extension(void **state)
 
     (void)state;
     memset(&card, 0, sizeof(card));
-    assert_int_equal(ccid_timeout_block_ms(&card, 30), 60000);
+    assert_int_equal(ccid_timeout_block_ms(&desc, &card, 30), 60000);
     card.GT = 1000;
     card.T1.BWT = 1400000;
     card.T1.CWT = 10000;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        assert_int_equal(ccid_timeout_block_ms(&card, rows[i].wtx), rows[i].timeout_ms);
+        assert_int_equal(ccid_timeout_block_ms(&desc, &card, rows[i].wtx),
+                         rows[i].timeout_ms);
     card.T1.BWT = 4294967295u;
-    assert_int_equal(ccid_timeout_block_ms(&card, 255), 600000);
+    assert_int_equal(ccid_timeout_block_ms(&desc, &card, 255), 600000);
 }
 
 int main(void)
