@@ -11,7 +11,7 @@ pthread_mutex_t emu_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct emu_device *devices[EMU_DEVICES_MAX];
 static unsigned device_count;
-static unsigned next_address = 2; /* 1 is a root hub's */
+static unsigned last_address = 1; /* a root hub's */
 
 /* A TPDU reader's card knows T=0 alone unless told otherwise. */
 static const char atr_tpdu[] = "3b0454455354";
@@ -113,6 +113,24 @@ struct emu_device *emu_find_address(unsigned bus, unsigned address)
         if (device->bus == bus && device->address == address)
             return device;
     return NULL;
+}
+
+static unsigned there(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; emu_device(&i);)
+        count++;
+    return count;
+}
+
+/* As the kernel does: the next free one, 127 at most. */
+static unsigned free_address(unsigned bus)
+{
+    do
+        last_address = last_address < 127 ? last_address + 1 : 2;
+    while (emu_find_address(bus, last_address));
+    return last_address;
 }
 
 /* ---- options --------------------------------------------------------------------- */
@@ -345,13 +363,12 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
     if (emu_find(name))
         return NULL;
     *error = "too many readers";
-    if (device_count == EMU_DEVICES_MAX)
+    if (device_count == EMU_DEVICES_MAX || there() >= EMU_THERE_MAX)
         return NULL;
 
     device = emu_alloc(sizeof *device);
     snprintf(device->name, sizeof device->name, "%s", name);
     device->bus = bus;
-    device->address = next_address;
     device->level = EMU_EXTENDED_APDU;
     device->slot_count = device->busy_slots = 1;
     device->vid = 0x04e6; /* known to libccid, without its work-arounds */
@@ -370,9 +387,9 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
         free_interfaces(device);
         return NULL;
     }
+    device->address = free_address(bus);
     emu_build_descriptors(device);
     device->interrupt_pending = device->interrupt_endpoint;
-    next_address++;
     devices[device_count++] = device;
     return device;
 }

@@ -52,7 +52,8 @@
 
 #define EMU_EXPORT __attribute__((visibility("default")))
 
-#define EMU_DEVICES_MAX 4096
+#define EMU_DEVICES_MAX 4096 /* ever */
+#define EMU_THERE_MAX   100  /* at a time; there are 126 addresses */
 #define EMU_SLOTS_MAX   16
 #define EMU_MESSAGE_MAX                                                                  \
     65556 /* CCID header 10 and an extended APDU, rounded as readers do */
