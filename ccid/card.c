@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * card.c - the callbacks RDF_CARD_POWER, RDF_TRANSMIT, RDF_CARD_TRACKING and
- * RDF_IOCTL_VENDOR. smclib has checked the request and calls one at a time.
+ * card.c - the callbacks RDF_CARD_POWER, RDF_TRANSMIT and RDF_CARD_TRACKING. smclib
+ * has checked the request and calls one at a time.
  */
 #include "ccid/slot.h"
 
@@ -216,25 +216,11 @@ NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
     return status;
 }
 
-/* ---- tracking, vendor ------------------------------------------------------------ */
+/* ---- tracking -------------------------------------------------------------------- */
 
 NTSTATUS ccid_card_tracking(PSMARTCARD_EXTENSION ext)
 {
     UNREFERENCED_PARAMETER(ext);
     /* The interrupt endpoint is always armed; state.c completes the tracker. */
     return STATUS_PENDING;
-}
-
-NTSTATUS ccid_card_vendor(PSMARTCARD_EXTENSION ext)
-{
-    switch (ext->MajorIoControlCode) {
-    case IOCTL_SMARTCARD_GET_FEATURE_REQUEST:
-        *ext->IoRequest.Information = 0; /* an empty list: no features */
-        return STATUS_SUCCESS;
-    case IOCTL_CCID_ESCAPE:
-        /* It reaches firmware update and keys of many readers. */
-        return STATUS_ACCESS_DENIED;
-    default:
-        return STATUS_INVALID_DEVICE_REQUEST;
-    }
 }

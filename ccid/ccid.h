@@ -26,6 +26,12 @@ NTSTATUS ccid_usb_watch(PDRIVER_OBJECT driver);
  */
 void ccid_set_strict_atr(bool strict);
 
+/*
+ * Lets programs send commands of the reader's vendor (IOCTL_CCID_ESCAPE); otherwise they
+ * are refused (STATUS_ACCESS_DENIED). To be called before the first reader is added.
+ */
+void ccid_set_escape(bool on);
+
 /* The virtual bus. Ended by DriverUnload. */
 NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
 

@@ -56,6 +56,12 @@ static const char *command_name(uint8_t type)
         return "GetParameters";
     case CCID_XFR_BLOCK:
         return "XfrBlock";
+    case CCID_SECURE:
+        return "Secure";
+    case CCID_ESCAPE_OUT:
+        return "Escape";
+    case CCID_ICC_CLOCK:
+        return "IccClock";
     case CCID_MECHANICAL:
         return "Mechanical";
     default:
@@ -334,6 +340,13 @@ static NTSTATUS insist(struct ccid_slot *slot, struct ccid_command *command)
     return status;
 }
 
+/* Commands that mean nothing to a card that has lost its state. */
+static bool needs_state(uint8_t type)
+{
+    return type == CCID_XFR_BLOCK || type == CCID_SECURE || type == CCID_SET_PARAMETERS ||
+           type == CCID_ICC_CLOCK;
+}
+
 NTSTATUS ccid_cmd(struct ccid_slot *slot, struct ccid_command *command)
 {
     NTSTATUS status;
@@ -343,8 +356,8 @@ NTSTATUS ccid_cmd(struct ccid_slot *slot, struct ccid_command *command)
         status = ccid_resync(slot, CCID_RESYNC_LATER_MS);
         if (status != STATUS_SUCCESS)
             return status;
-        if (command->type == CCID_XFR_BLOCK || command->type == CCID_SET_PARAMETERS)
-            return STATUS_INVALID_DEVICE_STATE; /* its card has lost its state */
+        if (needs_state(command->type))
+            return STATUS_INVALID_DEVICE_STATE;
     }
     status = insist(slot, command);
     if (slot->out_of_step && !ccid_device_is_gone(slot->device)) {

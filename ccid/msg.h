@@ -18,8 +18,10 @@
 #define CCID_ICC_POWER_ON    0x62
 #define CCID_ICC_POWER_OFF   0x63
 #define CCID_GET_SLOT_STATUS 0x65
+#define CCID_SECURE          0x69
 #define CCID_ESCAPE_OUT      0x6B
 #define CCID_GET_PARAMETERS  0x6C
+#define CCID_ICC_CLOCK       0x6E
 #define CCID_XFR_BLOCK       0x6F
 #define CCID_MECHANICAL      0x71
 #define CCID_ABORT           0x72
@@ -45,6 +47,8 @@
 #define CCID_ERROR_ATR_TS        0xF8
 #define CCID_ERROR_ATR_TCK       0xF7
 #define CCID_ERROR_AUTO_SEQUENCE 0xF2
+#define CCID_ERROR_PIN_TIMEOUT   0xF0
+#define CCID_ERROR_PIN_CANCELLED 0xEF
 #define CCID_ERROR_SLOT_BUSY     0xE0
 #define CCID_ERROR_NOT_SUPPORTED 0x00
 

@@ -31,6 +31,8 @@ struct ccid_device {
     bool refuses_abort; /* the control request ABORT was stalled once */
     bool was_reset;     /* a port reset has been tried for this failure */
 
+    bool pin_entry; /* atomic: on one of the slots the user is typing */
+
     bool gone; /* atomic: no transfer makes sense any more */
 
     /* Guards slots[]; a leaf lock, for a look-up only. */
@@ -254,7 +256,6 @@ void ccid_cancel_for_ever(struct ccid_device *device);
 NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext);
 NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext);
 NTSTATUS ccid_card_tracking(PSMARTCARD_EXTENSION ext);
-NTSTATUS ccid_card_vendor(PSMARTCARD_EXTENSION ext);
 NTSTATUS ccid_card_set_protocol(PSMARTCARD_EXTENSION ext);
 NTSTATUS ccid_card_parse_atr(PSMARTCARD_EXTENSION ext);
 /* Brackets the use of the device by a callback. */
@@ -278,6 +279,10 @@ NTSTATUS ccid_card_failed(struct ccid_slot *slot, const struct ccid_command *com
 /* ---- apdu.c ---------------------------------------------------------------------- */
 
 NTSTATUS ccid_apdu_transmit(struct ccid_slot *slot);
+/* The card's answer, of which command has brought all or, at extended level, the first
+ * part. *got counts what did not fit, too. */
+NTSTATUS ccid_apdu_receive(struct ccid_slot *slot, const struct ccid_command *command,
+                           UCHAR *answer, uint32_t room, uint32_t *got);
 
 /* ---- tpdu.c ---------------------------------------------------------------------- */
 
@@ -301,6 +306,8 @@ struct ccid_transmission ccid_transmission_begin(struct ccid_slot *slot);
 NTSTATUS ccid_transmission_xfr(const struct ccid_transmission *t,
                                const struct ccid_xfr *xfr, struct ccid_command *command);
 NTSTATUS ccid_tpdu_transmit(struct ccid_slot *slot);
+/* T=1: the block, or the answer to it, got lost between reader and card. */
+bool ccid_tpdu_block_is_lost(const struct ccid_command *command);
 
 /* ---- character.c ----------------------------------------------------------------- */
 
@@ -346,6 +353,10 @@ NTSTATUS ccid_mechanical_swallow(struct ccid_slot *slot);
 NTSTATUS ccid_card_swallow(PSMARTCARD_EXTENSION ext);
 NTSTATUS ccid_card_eject(PSMARTCARD_EXTENSION ext);
 NTSTATUS ccid_card_confiscate(PSMARTCARD_EXTENSION ext);
+
+/* ---- vendor.c -------------------------------------------------------------------- */
+
+NTSTATUS ccid_card_vendor(PSMARTCARD_EXTENSION ext);
 
 /* ---- device.c, rates.c, unit.c, driver.c ----------------------------------------- */
 

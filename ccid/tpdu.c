@@ -107,8 +107,7 @@ static NTSTATUS transmit_t0(struct ccid_slot *slot)
 
 /* ---- T=1 ------------------------------------------------------------------------- */
 
-/* The block, or the answer to it, got lost between reader and card. */
-static bool is_lost(const struct ccid_command *command)
+bool ccid_tpdu_block_is_lost(const struct ccid_command *command)
 {
     if (!command->answered || command->answer.icc != CCID_ICC_ACTIVE)
         return false;
@@ -148,7 +147,7 @@ static NTSTATUS exchange_block(const struct ccid_transmission *t)
 
     if (status == STATUS_SUCCESS)
         return STATUS_SUCCESS;
-    if (!is_lost(&command))
+    if (!ccid_tpdu_block_is_lost(&command))
         return ccid_card_failed(slot, &command, status);
     if (slot->rate_unproven) {
         ccid_protocol_rate_failed(slot);

@@ -11,7 +11,6 @@
 /* CCID 1.1 table 6.1-1: what this project's driver may not send. */
 #define RESET_PARAMETERS   0x6D
 #define SET_RATE_AND_CLOCK 0x73
-#define ICC_CLOCK          0x6E
 #define T0_APDU            0x6A
 
 #define CLOCK_STOPPED_LOW 1 /* bClockStatus */
@@ -242,7 +241,7 @@ static const struct command {
     {CCID_GET_PARAMETERS, CCID_PARAMETERS, false, virtual_parameters_get},
     {RESET_PARAMETERS, CCID_PARAMETERS, false, virtual_parameters_to_default},
     {SET_RATE_AND_CLOCK, CCID_RATE_AND_CLOCK, true, virtual_rate_set},
-    {ICC_CLOCK, CCID_SLOT_STATUS, false, virtual_rate_clock},
+    {CCID_ICC_CLOCK, CCID_SLOT_STATUS, false, virtual_rate_clock},
     {T0_APDU, CCID_SLOT_STATUS, false, t0_apdu},
     {CCID_XFR_BLOCK, CCID_DATA_BLOCK, true, xfr_block},
     {CCID_MECHANICAL, CCID_SLOT_STATUS, false, mechanical},

@@ -29,6 +29,7 @@ static const char usage[] =
     "    --virtual=SHAPE one of another kind: tpdu, tpdu-t1, mechanical, VID:PID\n"
     "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
+    "    -o escape       let programs send commands of the reader's vendor\n"
     "    -o driver=FILE  load another reader driver; may be repeated\n"
     "    -o uid=, gid=   owner of the files: a number or a name\n"
     "    -o mode=        permissions of `control`, octal (0660)\n"
@@ -143,6 +144,8 @@ static bool parse_mount_option(struct scfs_options *options, const char *text)
         return complain("-o power= is on or lazy", text + 6);
     } else if (strcmp(text, "strict_atr") == 0) {
         options->strict_atr = true;
+    } else if (strcmp(text, "escape") == 0) {
+        options->escape = true;
     } else if (strncmp(text, "driver=", 7) == 0) {
         return parse_driver(options, text + 7);
     } else if (strncmp(text, "uid=", 4) == 0) {
@@ -234,5 +237,6 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     ccid_set_strict_atr(line.options.strict_atr);
+    ccid_set_escape(line.options.escape);
     return scfs_run(&line.options, &driver);
 }

@@ -34,6 +34,7 @@ struct scfs_options {
     unsigned driver_count;
     bool power_on; /* reset cards when they come */
     bool strict_atr;
+    bool escape;
     bool debug;
     uint32_t debug_level; /* DEBUG_* */
     uid_t uid;

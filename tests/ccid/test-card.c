@@ -239,23 +239,6 @@ static void test_pseudo_apdu_goes_to_the_reader_in_any_form(void **state)
     bench_end(&bench);
 }
 
-static void test_vendor_calls_are_answered_without_the_reader(void **state)
-{
-    struct bench bench;
-
-    (void)state;
-    bench_ready(&bench, BENCH_EXTENDED);
-    assert_int_equal(
-        bench_ioctl(&bench, IOCTL_SMARTCARD_GET_FEATURE_REQUEST, NULL, 0, 64),
-        STATUS_SUCCESS);
-    assert_int_equal(bench.reply_length, 0);
-    assert_int_equal(bench_ioctl(&bench, IOCTL_CCID_ESCAPE, "\x01\x02", 2, 64),
-                     STATUS_ACCESS_DENIED);
-    assert_int_equal(bench_ioctl(&bench, SCARD_CTL_CODE(2999), NULL, 0, 64),
-                     STATUS_INVALID_DEVICE_REQUEST);
-    bench_end(&bench);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,7 +253,6 @@ int main(void)
         cmocka_unit_test(test_card_that_leaves_with_its_answer_is_absent_afterwards),
         cmocka_unit_test(test_malformed_apdu_is_invalid_at_every_level_before_any_io),
         cmocka_unit_test(test_pseudo_apdu_goes_to_the_reader_in_any_form),
-        cmocka_unit_test(test_vendor_calls_are_answered_without_the_reader),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
