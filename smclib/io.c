@@ -62,6 +62,14 @@ void smc_io_link(const char *name, bool created)
         now.link(now.context, name, created);
 }
 
+VOID SmcRequestService(PDEVICE_OBJECT DeviceObject, ULONG DelayMs)
+{
+    struct smc_io_client now = client_now();
+
+    if (now.service != NULL)
+        now.service(now.context, DeviceObject, DelayMs);
+}
+
 /* ---- announcing a function ------------------------------------------------------- */
 
 /* Takes a function back from the client: true when the client had it. */

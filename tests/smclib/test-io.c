@@ -102,13 +102,23 @@ static void take_line(void *context, PDEVICE_OBJECT device, NTSTATUS status,
     event("log", 0);
 }
 
+static void note_service(void *context, PDEVICE_OBJECT device, ULONG delay_ms)
+{
+    assert_ptr_equal(context, events);
+    event("service", device->SlotNumber);
+    event("in", delay_ms);
+}
+
 static const struct smc_device_identity identity = {
     .vendor = "ACME", .product = "CCID 1", .slot_count = 2, .busy_slot_count = 1};
 
 static int setup(void **state)
 {
-    static const struct smc_io_client client = {
-        .arrived = arrived, .gone = gone, .log = take_line, .context = events};
+    static const struct smc_io_client client = {.arrived = arrived,
+                                                .gone = gone,
+                                                .log = take_line,
+                                                .context = events,
+                                                .service = note_service};
 
     (void)state;
     add_status = arrive_status = STATUS_SUCCESS;
@@ -254,6 +264,22 @@ static void test_io_interface_may_be_named_through_the_physical_device(void **st
     SmcReportDeviceDeparture(physical, TRUE);
 }
 
+static void test_io_service_is_asked_of_the_client_and_of_nobody_without_one(void **state)
+{
+    PDEVICE_OBJECT physical;
+
+    (void)state;
+    slots = interfaces = 1;
+    assert_status(SmcReportDeviceArrival(&driver, &identity, &driver, &physical),
+                  STATUS_SUCCESS);
+    SmcRequestService(last_arrived, 250);
+    assert_string_equal(events, "arrived0 service0 in250 ");
+    smc_io_register(NULL);
+    SmcRequestService(last_arrived, 250);
+    assert_string_equal(events, "arrived0 service0 in250 ");
+    SmcReportDeviceDeparture(physical, FALSE);
+}
+
 static void test_io_without_a_client_devices_come_and_go_quietly(void **state)
 {
     PDEVICE_OBJECT physical;
@@ -348,6 +374,9 @@ int main(void)
             test_io_interface_may_be_named_through_the_physical_device, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_io_driver_that_keeps_its_device_points_to_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_io_service_is_asked_of_the_client_and_of_nobody_without_one, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(
             test_io_without_a_client_devices_come_and_go_quietly, setup, teardown),
         cmocka_unit_test_setup_teardown(
