@@ -73,10 +73,20 @@ static void gone(void *context, PDEVICE_OBJECT device, int surprise)
     scfs_reader_gone(context, device, surprise != 0);
 }
 
+/* Who starts a daemon in the background sees why it did not start; once it has, its
+ * stderr leads nowhere. */
 static void log_line(void *context, PDEVICE_OBJECT device, NTSTATUS status,
                      const char *text)
 {
+    const struct scfs *fs = context;
+    char clean[512];
+
     scfs_log_driver(context, device, status, text);
+    if (device == NULL && !NT_SUCCESS(status) && !fs->options->foreground) {
+        scfs_text_printable(clean, sizeof clean, (const uint8_t *)text,
+                            strcspn(text, "\n"));
+        scfs_complain("%s", clean);
+    }
 }
 
 static void log_link(void *context, const char *name, int created)
@@ -84,6 +94,11 @@ static void log_link(void *context, const char *name, int created)
     (void)context;
     if ((SmartcardGetDebugLevel() & DEBUG_DRIVER) != 0)
         scfs_log(LOG_DEBUG, "%s %s", created ? "new name" : "name gone:", name);
+}
+
+static void service(void *context, PDEVICE_OBJECT device, ULONG delay_ms)
+{
+    scfs_service_request(context, device, delay_ms);
 }
 
 /* ---- start and stop -------------------------------------------------------------- */
@@ -100,7 +115,8 @@ static bool start_driver(struct life *life)
                                           .gone = gone,
                                           .log = log_line,
                                           .context = &life->fs,
-                                          .link = log_link};
+                                          .link = log_link,
+                                          .service = service};
     smc_io_register(&life->client);
     status = smc_io_load(&life->fs.driver_object, driver->entry);
     if (!NT_SUCCESS(status)) {

@@ -66,7 +66,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
 void scfs_end(struct scfs *fs);
 extern const struct fuse_lowlevel_ops scfs_ops;
 
-/* ---- readers (reader.c, tracker.c, powerup.c, power.c, registry.c) --------------- */
+/* ---- readers (reader.c, tracker.c, powerup.c, power.c, service.c, registry.c) ---- */
 
 struct scfs_reader {
     LIST_ENTRY link;    /* in scfs.readers */
@@ -119,6 +119,14 @@ struct scfs_reader {
         bool queued; /* or running */
         bool again;  /* changed since */
     } sleep;
+    struct scfs_service { /* service.c */
+        struct scfs_job job;
+        struct scfs_deadline deadline;
+        uint64_t at_ms; /* the driver wants a turn; SCFS_NEVER: it does not */
+        bool queued;    /* or running */
+        bool again;     /* due once more since */
+        bool ran;       /* it got a thread */
+    } service;
     unsigned resetting;    /* resets queued by the daemon or running */
     bool touched;          /* a client's request reached this card */
     NTSTATUS reset_status; /* of the last reset of this card; PENDING: none yet */
@@ -162,6 +170,14 @@ void scfs_powerup_reset_ended(struct scfs_reader *reader, NTSTATUS status);
 void scfs_power_init(struct scfs *fs);
 void scfs_power_destroy(struct scfs *fs);
 void scfs_power_reader_init(struct scfs_reader *reader);
+
+/* A driver wants a turn for itself (SmcRequestService). Any thread. */
+void scfs_service_request(struct scfs *fs, PDEVICE_OBJECT device, uint32_t delay_ms);
+void scfs_service_reader_init(struct scfs_reader *reader);
+/* The machine is awake again. */
+void scfs_service_woken(struct scfs_reader *reader);
+/* The reader is gone: no more turns. */
+void scfs_service_end(struct scfs_reader *reader);
 
 /* A device control that runs on the executor and can be cancelled from outside. */
 void scfs_request_init(struct scfs_request *request, struct scfs_reader *reader,

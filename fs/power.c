@@ -80,8 +80,11 @@ static void run(struct scfs_job *job)
     struct scfs_reader *reader = reader_of(job);
     SYSTEM_POWER_STATE state;
 
-    while (next(reader, &state))
+    while (next(reader, &state)) {
         tell(reader, state);
+        if (state == PowerSystemWorking)
+            scfs_service_woken(reader);
+    }
 }
 
 static void submit(struct scfs_reader *reader)

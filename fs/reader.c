@@ -36,6 +36,7 @@ struct scfs_reader *scfs_reader_new(struct scfs *fs, PDEVICE_OBJECT device)
     snprintf(reader->last_error, sizeof reader->last_error, "none");
     scfs_powerup_init(reader);
     scfs_power_reader_init(reader);
+    scfs_service_reader_init(reader);
     return reader;
 }
 
@@ -231,6 +232,7 @@ void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise)
     scfs_poll_wake(&reader->lock, &reader->pollers);
     scfs_call_end_all(reader);
     scfs_powerup_cancel(reader);
+    scfs_service_end(reader);
 
     wait_for_users(reader);
     scfs_executor_wait(reader->executor, &life.job);

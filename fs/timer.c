@@ -112,6 +112,8 @@ void scfs_timer_arm(struct scfs_timer *timer, struct scfs_deadline *deadline,
 
     pthread_mutex_lock(&timer->lock);
     deadline->at_ms = timer->now_ms() + after_ms;
+    if (deadline->armed)
+        RemoveEntryList(&deadline->link);
     deadline->armed = true;
     /* From the end: most deadlines are the latest so far. */
     before = timer->deadlines.Blink;

@@ -40,7 +40,8 @@ int scfs_timer_start(struct scfs_timer *timer);
 /* Ends the thread. Deadlines that are left do not come any more. */
 void scfs_timer_stop(struct scfs_timer *timer);
 
-/* The deadline comes once, after_ms from now. expired must be set. */
+/* The deadline comes once, after_ms from now; one that is armed is moved. expired must be
+ * set. */
 void scfs_timer_arm(struct scfs_timer *timer, struct scfs_deadline *deadline,
                     uint64_t after_ms);
 /*

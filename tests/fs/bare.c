@@ -23,11 +23,16 @@ static void gone(void *context, PDEVICE_OBJECT device, int surprise)
     scfs_reader_gone(context, device, surprise != 0);
 }
 
+static void service(void *context, PDEVICE_OBJECT device, ULONG delay_ms)
+{
+    scfs_service_request(context, device, delay_ms);
+}
+
 bool bare_begin(bool power_on)
 {
     static struct scfs_options options;
     static struct smc_io_client client = {
-        .arrived = arrived, .gone = gone, .context = &bare_fs};
+        .arrived = arrived, .gone = gone, .context = &bare_fs, .service = service};
 
     options = (struct scfs_options){.power_on = power_on};
     bare_now_ms = 1000;

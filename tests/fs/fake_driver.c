@@ -306,6 +306,20 @@ void fake_driver_power(char said[32])
     pthread_mutex_unlock(&power_lock);
 }
 
+static unsigned services;
+
+static NTSTATUS service(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    __atomic_add_fetch(&services, 1, __ATOMIC_SEQ_CST);
+    return complete(irp, STATUS_SUCCESS);
+}
+
+unsigned fake_driver_services(void)
+{
+    return __atomic_exchange_n(&services, 0, __ATOMIC_SEQ_CST);
+}
+
 static void set_string(USHORT *length, UCHAR *buffer, const char *text)
 {
     *length = (USHORT)strlen(text);
@@ -386,6 +400,7 @@ static NTSTATUS entry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = control;
     driver->MajorFunction[IRP_MJ_PNP] = pnp;
     driver->MajorFunction[IRP_MJ_POWER] = power;
+    driver->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = service;
     return STATUS_SUCCESS;
 }
 

@@ -24,6 +24,9 @@ void fake_driver_wait_sleeps(unsigned count);
  * for sleep, 'w' for working. */
 void fake_driver_power(char said[32]);
 
+/* Turns that readers got by SmcRequestService since this was last asked. */
+unsigned fake_driver_services(void);
+
 #define FAKE_ATR     "3b0231ab"
 #define FAKE_SLOW_MS 300
 
