@@ -133,11 +133,13 @@ void usb_events_leave(struct ccid_usb *usb);
 /*
  * A string descriptor as printable ASCII: other characters as the \xNN of their UTF-8
  * bytes, halves of surrogate pairs as U+FFFD, at most size - 1 bytes, an escape never
- * cut. Empty for what is no string descriptor. Pure.
+ * cut, no blanks and zeros around it. Empty for what is no string descriptor, and for a
+ * string in which nothing can be seen. Pure.
  */
 void usb_string_decode(const uint8_t *descriptor, size_t len, char *out, size_t size);
 
-/* Reads the names of a device (18 bytes of device descriptor) and its interface. */
+/* Reads the names of a device (18 bytes of device descriptor) and its interface into an
+ * identity that has VID and PID; they name a product without a name. */
 void usb_identity_read(struct ccid_usb *usb, const uint8_t *device_descriptor,
                        const struct ccid_desc *desc, struct smc_device_identity *out);
 

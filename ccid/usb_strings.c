@@ -63,6 +63,40 @@ static size_t to_utf8(uint32_t c, uint8_t out[4])
     return 4;
 }
 
+/* Nothing that a name can begin or end with. */
+static bool is_blank(uint32_t c)
+{
+    return c == 0 || c == ' ';
+}
+
+/* A string of such alone, as some firmware has in place of one, is no name. */
+static bool is_visible(uint32_t c)
+{
+    return c > ' ' && c != 0x7f && c != 0xfffe && c != 0xffff;
+}
+
+/* The part of the string that counts: without blanks and zeros at its ends. False:
+ * there is none. */
+static bool trim(const uint8_t *p, size_t *begin, size_t *end)
+{
+    size_t first = 0, last = 0;
+    bool visible = false;
+
+    for (size_t at = *begin; *end >= at && *end - at >= 2;) {
+        size_t before = at;
+        uint32_t c = next_character(p, *end, &at);
+
+        visible = visible || is_visible(c);
+        if (!is_blank(c)) {
+            first = first == 0 ? before : first;
+            last = at;
+        }
+    }
+    *begin = first;
+    *end = last;
+    return visible;
+}
+
 /* A character as text, at most 16 bytes. */
 static size_t to_text(uint32_t c, char out[17])
 {
@@ -95,6 +129,8 @@ void usb_string_decode(const uint8_t *descriptor, size_t len, char *out, size_t 
         return;
     if (descriptor[0] < len)
         len = descriptor[0];
+    if (!trim(descriptor, &at, &len))
+        return;
     while (len >= at && len - at >= 2) { /* an odd last byte is no character */
         char text[17];
         size_t n = to_text(next_character(descriptor, len, &at), text);
@@ -143,5 +179,5 @@ void usb_identity_read(struct ccid_usb *usb, const uint8_t *device_descriptor,
     read_string(usb, language, device_descriptor[SERIAL_INDEX], out->serial);
     read_string(usb, language, desc->interface_string, out->interface_name);
     if (out->product[0] == '\0')
-        snprintf(out->product, sizeof(out->product), "USB reader");
+        snprintf(out->product, sizeof(out->product), "USB %04x:%04x", out->vid, out->pid);
 }

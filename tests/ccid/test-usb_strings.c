@@ -39,9 +39,21 @@ static void test_string_descriptor_becomes_printable_ascii(void **state)
         ROW("\x00\x03"
             "A\0",
             ""),
-        ROW("\x0a\x03"
-            "a\0\n\0\x1b\0\0\0",
-            "a\\x0a\\x1b\\x00"),
+        ROW("\x0c\x03"
+            "a\0\n\0\x1b\0\0\0z\0",
+            "a\\x0a\\x1b\\x00z"),
+        ROW("\x0e\x03"
+            " \0\0\0a\0 \0b\0 \0",
+            "a b"), /* blanks around it */
+        ROW("\x08\x03"
+            "a\0\0\0\0\0",
+            "a"), /* padded with zeros */
+        ROW("\x06\x03"
+            " \0 \0",
+            ""),                                /* blank */
+        ROW("\x08\x03\x02\0\x1f\0\x7f\0", ""),  /* nothing to be seen */
+        ROW("\x06\x03\xff\xff\xff\xff", ""),    /* no characters at all */
+        ROW("\x08\x03\x02\0<\0F\0", "\\x02<F"), /* rubbish that can be seen */
         ROW("\x06\x03"
             "/\0.\0",
             "/."),
@@ -54,7 +66,9 @@ static void test_string_descriptor_becomes_printable_ascii(void **state)
             "A\0",
             "\\xef\\xbf\\xbd"
             "A"),
-        ROW("\x04\x03\x7f\0", "\\x7f"),
+        ROW("\x06\x03"
+            "a\0\x7f\0",
+            "a\\x7f"),
     };
 
     (void)state;
