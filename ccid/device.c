@@ -243,6 +243,8 @@ NTSTATUS ccid_device_add(PDRIVER_OBJECT driver, const struct ccid_usb_port *port
     device->identity.interface_number = desc->interface_number;
     device->identity.slot_count = desc->slot_count;
     device->identity.busy_slot_count = desc->busy_slot_count;
+    device->identity.one_at_a_time =
+        (device->desc.quirks & CCID_QUIRK_ONE_AT_A_TIME) != 0;
     pthread_mutex_init(&device->lock, NULL);
     if (desc->busy_slot_count > 1 && desc->transport == CCID_TRANSPORT_BULK) {
         device->mux = ccid_mux_new(port, desc);

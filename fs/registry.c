@@ -38,6 +38,18 @@ static bool same_device(const DEVICE_OBJECT *a, const DEVICE_OBJECT *b)
     return a->LowerDevice != NULL && a->LowerDevice == b->LowerDevice;
 }
 
+/* Devices that want one request at a time for all of them: slots, and in some hardware
+ * the interfaces, too. */
+static bool takes_turns(PDEVICE_OBJECT a, PDEVICE_OBJECT b)
+{
+    const struct smc_device_identity *of_a = smc_io_identity(a);
+    const struct smc_device_identity *of_b = smc_io_identity(b);
+
+    if (of_a->one_at_a_time && of_b->one_at_a_time)
+        return strncmp(of_a->path, of_b->path, sizeof of_a->path) == 0;
+    return same_device(a, b);
+}
+
 /* Slots of one physical reader share its number. */
 static unsigned device_number(struct scfs *fs, const struct scfs_reader *reader)
 {
@@ -230,12 +242,13 @@ unsigned scfs_registry_count(struct scfs *fs, const DRIVER_OBJECT *driver)
 struct scfs_executor *scfs_registry_executor(struct scfs *fs, PDEVICE_OBJECT device)
 {
     /* A device that works for several slots at once is asked by a thread for each. */
-    bool shared = smc_io_identity(device)->busy_slot_count <= 1;
+    bool shared = smc_io_identity(device)->busy_slot_count <= 1 ||
+                  smc_io_identity(device)->one_at_a_time;
     struct scfs_executor *executor = NULL;
 
     pthread_mutex_lock(&fs->lock);
     for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers && shared; i = i->Flink) {
-        if (entry(i)->listed && same_device(entry(i)->device, device))
+        if (entry(i)->listed && takes_turns(entry(i)->device, device))
             executor = entry(i)->executor;
     }
     if (executor == NULL) {

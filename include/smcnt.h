@@ -152,6 +152,7 @@ struct smc_device_identity {
     uint8_t interface_number;
     uint8_t slot_count;      /* at least 1 */
     uint8_t busy_slot_count; /* slots that may be busy at once, 1 ... slot_count */
+    uint8_t one_at_a_time;   /* not two devices that have this path in common */
 };
 
 /*

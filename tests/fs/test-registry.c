@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -165,6 +166,45 @@ static void test_slots_that_are_busy_at_once_have_executors_of_their_own(void **
     take(&function[1]);
 }
 
+static void test_interfaces_that_take_turns_share_an_executor_and_no_number(void **state)
+{
+    struct smc_device_identity turns[3] = {identity, identity, identity};
+    struct scfs_reader *readers[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        turns[i].one_at_a_time = 1;
+        turns[i].busy_slot_count = 1;
+        snprintf(turns[i].path, sizeof turns[i].path, "1-%d", i / 2);
+        physical[i].Identity = &turns[i];
+        readers[i] = add(&function[i]);
+    }
+    assert_ptr_equal(readers[0]->executor, readers[1]->executor);
+    assert_ptr_not_equal(readers[0]->executor, readers[2]->executor);
+    assert_string_equal(readers[0]->name, "Reader 00 00\n");
+    assert_string_equal(readers[1]->name, "Reader 01 00\n");
+    for (int i = 0; i < 3; i++)
+        take(&function[i]);
+}
+
+static void test_interfaces_of_one_path_are_used_at_once_if_they_can(void **state)
+{
+    struct smc_device_identity at_once[2] = {identity, identity};
+    struct scfs_reader *a, *b;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        at_once[i].busy_slot_count = 1;
+        snprintf(at_once[i].path, sizeof at_once[i].path, "1-1");
+        physical[i].Identity = &at_once[i];
+    }
+    a = add(&function[0]);
+    b = add(&function[1]);
+    assert_ptr_not_equal(a->executor, b->executor);
+    take(&function[0]);
+    take(&function[1]);
+}
+
 static void test_add_while_stopping_is_refused(void **state)
 {
     struct scfs_reader *reader;
@@ -190,6 +230,10 @@ int main(void)
                                setup),
         cmocka_unit_test_setup(
             test_slots_that_are_busy_at_once_have_executors_of_their_own, setup),
+        cmocka_unit_test_setup(
+            test_interfaces_that_take_turns_share_an_executor_and_no_number, setup),
+        cmocka_unit_test_setup(test_interfaces_of_one_path_are_used_at_once_if_they_can,
+                               setup),
         cmocka_unit_test_setup(test_add_while_stopping_is_refused, setup),
     };
 
