@@ -159,12 +159,36 @@ static void add_interface(struct usb_device *device, const char *node,
     device->reader_count++;
 }
 
+/* The numbers of the interfaces that may be CCID, each once and in order: they stand in
+ * any order in the descriptor, and the first reader shall be the first interface's. */
+static size_t candidates(const struct usb_device *device, const uint8_t *config,
+                         size_t len, uint8_t numbers[INTERFACES_MAX])
+{
+    size_t count = 0, offset = 0;
+    uint8_t number;
+
+    while (count < INTERFACES_MAX &&
+           ccid_desc_next_interface(config, len, device->vid, device->pid, &offset,
+                                    &number)) {
+        size_t at = 0;
+
+        while (at < count && numbers[at] < number)
+            at++;
+        if (at < count && numbers[at] == number)
+            continue;
+        memmove(numbers + at + 1, numbers + at, count - at);
+        numbers[at] = number;
+        count++;
+    }
+    return count;
+}
+
 static void arrive(struct usb_device *device)
 {
+    uint8_t numbers[INTERFACES_MAX];
     struct usb_node bytes;
     const uint8_t *config;
-    size_t len, offset = 0;
-    uint8_t number;
+    size_t len;
     char node[32];
 
     snprintf(node, sizeof(node), "/dev/bus/usb/%03u/%03u", device->bus, device->address);
@@ -174,17 +198,17 @@ static void arrive(struct usb_device *device)
         return;
     }
     if (usb_node_configuration(&bytes, device->configuration, &config, &len)) {
-        while (device->reader_count < INTERFACES_MAX &&
-               ccid_desc_next_interface(config, len, device->vid, device->pid, &offset,
-                                        &number)) {
+        size_t count = candidates(device, config, len, numbers);
+
+        for (size_t i = 0; i < count; i++) {
             struct ccid_desc desc;
-            NTSTATUS status = ccid_desc_parse(config, len, number, &desc);
+            NTSTATUS status = ccid_desc_parse(config, len, numbers[i], &desc);
 
             if (NT_SUCCESS(status))
                 add_interface(device, node, &bytes, &desc);
             else
                 SmcLog(NULL, status, "usb %s (%04x:%04x): interface %u is not used: %s",
-                       device->path, device->vid, device->pid, number, desc.problem);
+                       device->path, device->vid, device->pid, numbers[i], desc.problem);
         }
     }
     free(bytes.bytes);
