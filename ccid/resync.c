@@ -174,7 +174,7 @@ static NTSTATUS switch_token_off(const struct resync *r)
     NTSTATUS status = simple_command(r, CCID_ICC_POWER_OFF);
 
     if (status != STATUS_SUCCESS && status != STATUS_DEVICE_REMOVED)
-        status = ask_twice(r);
+        status = simple_command(r, CCID_ICC_POWER_OFF);
     return status;
 }
 
@@ -208,14 +208,17 @@ static NTSTATUS resync(struct ccid_slot *slot, uint32_t budget_ms)
         .end_ms = slot->port.ops->now_ms(slot->port.usb) + budget_ms,
     };
     NTSTATUS status;
+    bool off = false;
 
     if (ccid_device_is_gone(device))
         return STATUS_DEVICE_REMOVED;
     ccid_state_unpowered(slot);
-    if (device->desc.transport != CCID_TRANSPORT_BULK)
+    if (device->desc.transport != CCID_TRANSPORT_BULK) {
         status = switch_token_off(&r);
-    else
+        off = status == STATUS_SUCCESS;
+    } else {
         status = recall_reader(&r);
+    }
     if (status != STATUS_SUCCESS)
         status = reset_port(&r);
     if (ccid_device_is_gone(device))
@@ -227,7 +230,7 @@ static NTSTATUS resync(struct ccid_slot *slot, uint32_t budget_ms)
     }
     slot->out_of_step = false;
     device->was_reset = false;
-    return simple_command(&r, CCID_ICC_POWER_OFF);
+    return off ? STATUS_SUCCESS : simple_command(&r, CCID_ICC_POWER_OFF);
 }
 
 NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)
