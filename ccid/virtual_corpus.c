@@ -95,12 +95,12 @@ static bool hex16(const json_t *row, const char *key, uint16_t *value)
     return true;
 }
 
-/* A name may be missing. */
+/* A name may be missing, or be the number of a string that could not be read. */
 static const char *text(const json_t *row, const char *key, char *out, size_t size)
 {
     const char *value = json_string_value(json_object_get(row, key));
 
-    if (value == NULL || value[0] == '\0')
+    if (value == NULL || value[strspn(value, "0123456789?")] == '\0')
         return NULL;
     snprintf(out, size, "%s", value);
     return out;

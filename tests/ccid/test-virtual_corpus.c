@@ -82,7 +82,7 @@ static void test_corpus_row_gives_identity_lists_and_shape(void **state)
 
     (void)state;
     assert_int_equal(parse("{" ROW ", \"iManufacturer\": \"Maker\", \"iProduct\": null, "
-                           "\"iInterface\": \"\", \"clocks_khz\": [4000, 8000], "
+                           "\"iInterface\": \"4\", \"clocks_khz\": [4000, 8000], "
                            "\"data_rates_bps\": [10753, -1, 5], \"blocks\": 4}",
                            &model),
                      STATUS_SUCCESS);
@@ -162,7 +162,7 @@ static void test_corpus_name_longer_than_its_place_is_cut(void **state)
     char line[1024];
 
     (void)state;
-    snprintf(line, sizeof(line), "{" ROW ", \"iProduct\": \"%0200d\"}", 0);
+    snprintf(line, sizeof(line), "{" ROW ", \"iProduct\": \"x%0200d\"}", 0);
     assert_int_equal(parse(line, &model), STATUS_SUCCESS);
     assert_int_equal(strlen(model.shape.product), sizeof(model.product) - 1);
 }
