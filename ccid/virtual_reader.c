@@ -16,7 +16,11 @@
  * (IccPowerOff, reset of the device) -> absent (removed). A slot is busy from the arrival
  * of a command until its answer has been read, or an abort has been completed.
  * With mechanics a card that is inserted, or ejected, is at the mouth: present, without
- * contact, until it is accepted; one that is captured is absent.
+ * contact, until it is accepted; one that is captured is absent. The device works for as
+ * many slots at once as bMaxCCIDBusySlots says.
+ *
+ * What it takes, refuses and does by itself is its shape's affair (virtual_shape.h). Its
+ * card hears only a reader that has agreed with it on protocol and rate, whoever did it.
  *
  * Locks: reader->lock is a leaf; notify is called without it. One thread at a time is in
  * notify: who finds another one there leaves its change to it.

@@ -253,6 +253,47 @@ static void test_t0_command_between_envelopes_drops_them(void **state)
     assert_int_equal(executed, 1);
 }
 
+static size_t execute_builtin(void *context, const uint8_t *command, size_t len,
+                              uint8_t *answer)
+{
+    uint32_t delay_ms;
+
+    return ccid_virtual_card_apdu(context, command, len, answer, &delay_ms);
+}
+
+/* ECHO of the built-in card, there by ENVELOPEs and back by GET RESPONSEs. */
+static void test_t0_echo_of_60000_bytes_comes_back_whole(void **state)
+{
+    static uint8_t echo[60000];
+    struct ccid_virtual_card builtin;
+    size_t got;
+    unsigned status_word;
+
+    (void)state;
+    assert_true(ccid_virtual_card_init(&builtin, NULL, 0));
+    card.execute = execute_builtin;
+    card.context = &builtin;
+    for (unsigned le = 0; le <= 60000; le += 60000) {
+        ccid_virtual_t0_reset(&card);
+        status_word = envelopes(extended(0xe0, 0, sizeof(echo), le));
+        for (got = 0; status_word >> 8 == 0x61;) {
+            uint8_t p3 = (uint8_t)status_word;
+            uint8_t tpdu[5] = {0x80, 0xc0, 0, 0, p3};
+            size_t len = ccid_virtual_t0_tpdu(&card, tpdu, sizeof(tpdu), out);
+
+            assert_int_equal(len, (p3 == 0 ? 256 : p3) + 2u);
+            assert_true(got + len - 2 <= sizeof(echo));
+            memcpy(echo + got, out, len - 2);
+            got += len - 2;
+            status_word = (unsigned)(out[len - 2] << 8 | out[len - 1]);
+        }
+        assert_int_equal(status_word, 0x9000);
+        assert_int_equal(got, sizeof(echo));
+        assert_memory_equal(echo, apdu + 7, sizeof(echo));
+    }
+    assert_int_equal(builtin.apdu_count, 2);
+}
+
 #define T0(test) cmocka_unit_test_setup(test, setup)
 
 int main(void)
@@ -270,6 +311,7 @@ int main(void)
         T0(test_t0_le_in_an_envelope_of_its_own_does_not_execute_again),
         T0(test_t0_envelope_that_is_no_part_of_a_command_is_refused),
         T0(test_t0_command_between_envelopes_drops_them),
+        T0(test_t0_echo_of_60000_bytes_comes_back_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
