@@ -297,9 +297,10 @@ NTSTATUS ccid_desc_parse(const uint8_t *config, size_t len, uint8_t interface_nu
             }
         } else if (inside && d[1] == DESC_ENDPOINT && d[0] >= 7) {
             take_endpoint(d, out);
-        } else if (inside && class_descriptor == NULL &&
-                   is_class_descriptor(d, out->interface_class)) {
-            /* Anywhere in the interface: some firmware puts it after an endpoint. */
+        } else if (inside && is_class_descriptor(d, out->interface_class) &&
+                   (class_descriptor == NULL || class_descriptor[0] < CCID_DESC_LENGTH)) {
+            /* Anywhere in the interface: some firmware puts it after an endpoint. Other
+             * classes have shorter ones of the same type. */
             class_descriptor = d;
         }
     }

@@ -178,6 +178,80 @@ static void test_parse_of_a_class_descriptor_of_another_length(void **state)
     assert_int_equal(desc.max_busy_slots, 1);
 }
 
+/* Type 21h is what every class calls its own: the first long enough is meant. */
+static void test_parse_skips_what_other_classes_call_21h(void **state)
+{
+    static const uint8_t other[9] = {9, 0x21, 0x11, 0x01, 0, 1, 0x22, 0x3F, 0};
+    uint8_t later[54];
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    memcpy(later, config_class_descriptor, sizeof(later));
+    later[10] = 0x01; /* another clock */
+    config_begin(&config, 1);
+    config_interface(&config, 0, 0x0B, 0, 2);
+    config_append(&config, other, sizeof(other));
+    config_append(&config, config_class_descriptor, 54);
+    config_endpoint(&config, 0x81, 2, 64);
+    config_append(&config, later, sizeof(later));
+    config_append(&config, other, sizeof(other));
+    config_endpoint(&config, 0x02, 2, 64);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_int_equal(desc.default_clock_khz, 4000);
+}
+
+static void test_parse_takes_type_ff_of_early_readers_only(void **state)
+{
+    static const struct {
+        uint8_t interface_class, type, length;
+        NTSTATUS status;
+    } rows[] = {
+        {0xFF, 0xFF, 54, STATUS_SUCCESS},
+        {0xFF, 0x21, 54, STATUS_SUCCESS},
+        {0xFF, 0x21, 55, STATUS_SUCCESS},
+        {0x0B, 0x21, 54, STATUS_SUCCESS},
+        {0x0B, 0xFF, 54, STATUS_INVALID_PARAMETER},
+        {0xFF, 0xFF, 55, STATUS_INVALID_PARAMETER},
+        {0xFF, 0xFF, 53, STATUS_INVALID_PARAMETER},
+        {0xFF, 0x22, 54, STATUS_INVALID_PARAMETER},
+    };
+    uint8_t descriptor[55] = {0};
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    memcpy(descriptor, config_class_descriptor, 54);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        descriptor[0] = rows[i].length;
+        descriptor[1] = rows[i].type;
+        config_begin(&config, 1);
+        config_interface(&config, 0, rows[i].interface_class, 0, 2);
+        config_append(&config, descriptor, rows[i].length);
+        config_endpoint(&config, 0x81, 2, 64);
+        config_endpoint(&config, 0x02, 2, 64);
+        assert_int_equal(parse(&config, &desc), rows[i].status);
+    }
+}
+
+/* Firmware gets these wrong, and nothing follows from them. */
+static void test_parse_does_not_mind_subclass_and_version(void **state)
+{
+    static const uint16_t versions[] = {0x1001, 0x1000, 0x0200, 0x0210, 0x0000, 0xFFFF};
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        const uint8_t version[2] = {(uint8_t)versions[i], (uint8_t)(versions[i] >> 8)};
+
+        reader(&config, 2, version, 2);
+        config.bytes[9 + 6] = i % 2 == 0 ? 0x5C : 0x01; /* bInterfaceSubClass */
+        assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+        assert_int_equal(desc.bcd_ccid, versions[i]);
+    }
+}
+
 /* Requirement 3: the walk ends at bLength 0 and 1, and at one that leads out. */
 static void test_walk_ends_at_a_length_that_cannot_be(void **state)
 {
@@ -535,9 +609,42 @@ static void compare_row(const char *row, const struct ccid_desc *desc)
     assert_int_equal(desc->lcd_layout, corpus_number(row, "wLcdLayout"));
     assert_int_equal(desc->pin_support, corpus_number(row, "bPINSupport"));
     assert_int_equal(desc->max_busy_slots, corpus_number(row, "bMaxCCIDBusySlots"));
-    assert_true(desc->busy_slot_count >= 1 && desc->busy_slot_count <= desc->slot_count);
-    assert_true(desc->message_size >= 64 && desc->message_size <= CCID_MESSAGE_MAX);
-    assert_true(desc->ifsd >= 1 && desc->ifsd <= 254);
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What follows from a row, computed from it in another way. */
+static void compare_derived(const char *row, const struct ccid_desc *desc)
+{
+    uint32_t slots = corpus_number(row, "bMaxSlotIndex") + 1;
+    uint32_t busy = corpus_number(row, "bMaxCCIDBusySlots");
+    uint32_t length = corpus_number(row, "dwMaxCCIDMessageLength");
+    uint32_t ifsd = corpus_number(row, "dwMaxIFSD");
+    uint32_t level = corpus_number(row, "dwFeatures") >> 16 & 7;
+
+    if (desc->transport != CCID_TRANSPORT_BULK) {
+        slots = busy = 1;
+        length = length + 10; /* a request has no header */
+    } else if (length == 263) {
+        length = 271;
+    }
+    if (length > CCID_MESSAGE_MAX)
+        length = 65024;
+    if (busy == 0 || busy > slots)
+        busy = 1;
+    /* No corpus row is without a usable length. */
+    assert_true(length >= 64);
+    if (ifsd == 0)
+        ifsd = level >= 2 ? 254 : 32;
+    assert_int_equal(desc->slot_count, slots);
+    assert_int_equal(desc->busy_slot_count, busy);
+    assert_int_equal(desc->message_size, length);
+    assert_int_equal(desc->ifsd, least(least(ifsd, 254), length - 14));
+    assert_int_equal(desc->built_in, (desc->features & 0x800) != 0 ||
+                                         desc->transport != CCID_TRANSPORT_BULK);
 }
 
 static void test_every_reader_of_the_corpus_reads_as_its_row_says(void **state)
@@ -559,6 +666,7 @@ static void test_every_reader_of_the_corpus_reads_as_its_row_says(void **state)
         config_of_row(row, &config);
         assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
         compare_row(row, &desc);
+        compare_derived(row, &desc);
         if (desc.transport != CCID_TRANSPORT_BULK)
             tokens++;
         assert_int_equal(desc.transport != CCID_TRANSPORT_BULK,
@@ -585,6 +693,9 @@ int main(void)
         cmocka_unit_test(test_next_interface_of_class_ff_wants_a_known_reader),
         cmocka_unit_test(test_parse_without_a_class_descriptor_is_refused),
         cmocka_unit_test(test_parse_of_a_class_descriptor_of_another_length),
+        cmocka_unit_test(test_parse_skips_what_other_classes_call_21h),
+        cmocka_unit_test(test_parse_takes_type_ff_of_early_readers_only),
+        cmocka_unit_test(test_parse_does_not_mind_subclass_and_version),
         cmocka_unit_test(test_walk_ends_at_a_length_that_cannot_be),
         cmocka_unit_test(test_parse_of_every_truncation_reads_nothing_beyond),
         cmocka_unit_test(test_parse_of_too_many_slots_is_refused),
