@@ -15,6 +15,7 @@
  * A command that failed half-way is never sent again. Only the reader's own "not now"
  * (E0h, F2h), which says that nothing was executed, is waited out.
  */
+#include "ccid/quirks.h"
 #include "ccid/slot.h"
 
 #define EMPTY_MAX       2
@@ -213,6 +214,28 @@ static NTSTATUS take_message(struct exchange *x)
     return STATUS_SUCCESS;
 }
 
+/* The message, in two transfers where the reader would lose it in one. */
+static enum ccid_usb_result send(struct exchange *x, const uint8_t *out, size_t length)
+{
+    const struct ccid_usb_port *port = &x->slot->port;
+    uint64_t now = port->ops->now_ms(port->usb);
+
+    if ((x->device->desc.quirks & CCID_QUIRK_NOT_64) != 0 && length % 64 == 0) {
+        enum ccid_usb_result result = port->ops->bulk_out(
+            port->usb, out, length - 1, (uint32_t)(x->deadline_ms - now));
+
+        now = port->ops->now_ms(port->usb);
+        if (result == CCID_USB_OK && now >= x->deadline_ms)
+            result = CCID_USB_TIMEOUT;
+        if (result != CCID_USB_OK)
+            return result;
+        out += length - 1;
+        length = 1;
+    }
+    return port->ops->exchange(port->usb, out, length, x->in, x->packet, &x->got,
+                               (uint32_t)(x->deadline_ms - now));
+}
+
 static NTSTATUS transact(struct exchange *x)
 {
     const struct ccid_usb_port *port = &x->slot->port;
@@ -229,10 +252,7 @@ static NTSTATUS transact(struct exchange *x)
         x->deadline_ms = x->give_up_ms;
     ccid_msg_header(out, command->type, command->length, x->slot->index, x->seq,
                     command->p1, command->p2, command->p3);
-    status = transfer_status(x, port->ops->exchange(port->usb, out,
-                                                    CCID_HEADER_LENGTH + command->length,
-                                                    x->in, x->packet, &x->got,
-                                                    (uint32_t)(x->deadline_ms - now)));
+    status = transfer_status(x, send(x, out, CCID_HEADER_LENGTH + command->length));
     while (status == STATUS_SUCCESS) {
         status = take_message(x);
         if (status != STATUS_MORE_PROCESSING_REQUIRED)

@@ -435,6 +435,93 @@ static void test_device_that_is_gone_ends_the_command_at_once(void **state)
     bench_end(&bench);
 }
 
+/* ---- a reader that loses messages of a multiple of 64 bytes ----------------------- */
+
+static uint8_t piece[70000];
+static size_t piece_length;
+
+static enum ccid_usb_result take_piece(struct ccid_usb *usb, const uint8_t *out,
+                                       size_t out_len, uint32_t timeout_ms)
+{
+    (void)timeout_ms;
+    if (out_len < 63) /* of a resynchronisation */
+        return scripted_ops.bulk_out(usb, out, out_len, timeout_ms);
+    assert_int_not_equal(out_len % 64, 0);
+    memcpy(piece, out, out_len);
+    piece_length = out_len;
+    if (out[10] == 0xEE) { /* it takes an hour, and is lost */
+        usb->now_ms += 3600000;
+        piece_length = 0;
+    }
+    return CCID_USB_OK;
+}
+
+static enum ccid_usb_result join_pieces(struct ccid_usb *usb, const uint8_t *out,
+                                        size_t out_len, uint8_t *in, size_t in_size,
+                                        size_t *in_len, uint32_t timeout_ms)
+{
+    assert_int_not_equal(out_len % 64, 0);
+    memcpy(piece + piece_length, out, out_len);
+    out_len += piece_length;
+    piece_length = 0;
+    return scripted_ops.exchange(usb, piece, out_len, in, in_size, in_len, timeout_ms);
+}
+
+static void loses_64(struct bench *bench, struct ccid_usb_ops *ops)
+{
+    *ops = scripted_ops;
+    ops->bulk_out = take_piece;
+    ops->exchange = join_pieces;
+    piece_length = 0;
+    bench_begin(bench, BENCH_EXTENDED);
+    bench->port.ops = ops;
+    bench->vid = 0x0B97;
+    bench->pid = 0x7762;
+    bench_add(bench, true);
+    script_command(&bench->usb, BENCH_ON_OUT, BENCH_ATR_IN);
+    assert_int_equal(bench_power(bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    script_command(&bench->usb, "6C 00000000 00 SS 000000",
+                   "82 07000000 00 SS 00 00 01 11 10 00 4D 00 20 00");
+    assert_int_equal(bench_set_protocol(bench, SCARD_PROTOCOL_Tx), STATUS_SUCCESS);
+}
+
+static void test_message_of_64_bytes_goes_in_two_transfers_where_it_must(void **state)
+{
+    struct ccid_usb_ops ops;
+    struct bench bench;
+
+    (void)state;
+    loses_64(&bench, &ops);
+    for (size_t data = 116; data <= 120; data++) { /* 126 ... 130 bytes of message */
+        uint8_t apdu[120] = {0x00, 0xD6, 0x00, 0x00, (uint8_t)(data - 5)};
+        char hex[241], out[280];
+
+        for (size_t i = 0; i < data; i++)
+            snprintf(hex + 2 * i, 3, "%02X", apdu[i]);
+        snprintf(out, sizeof(out), "6F %02X000000 00 SS 00 0000 %s", (unsigned)data, hex);
+        script_command(&bench.usb, out, BENCH_9000_IN);
+        assert_int_equal(bench_transmit(&bench, hex), STATUS_SUCCESS);
+        bench_reply_is(&bench, "90 00");
+    }
+    works_again(&bench);
+}
+
+/* The first part took all the time there was: the second is not sent. */
+static void test_second_transfer_of_a_message_has_the_deadline_of_the_first(void **state)
+{
+    struct ccid_usb_ops ops;
+    struct bench bench;
+    char hex[109] = "EE";
+
+    (void)state;
+    loses_64(&bench, &ops);
+    memset(hex + 2, '0', 106);
+    memcpy(hex + 8, "31", 2); /* Lc */
+    script_resync(&bench.usb);
+    assert_int_equal(bench_transmit(&bench, hex), STATUS_IO_TIMEOUT);
+    works_again(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +546,8 @@ int main(void)
         cmocka_unit_test(test_reader_that_stays_busy_ends_in_device_busy),
         cmocka_unit_test(test_failed_command_is_never_repeated),
         cmocka_unit_test(test_device_that_is_gone_ends_the_command_at_once),
+        cmocka_unit_test(test_message_of_64_bytes_goes_in_two_transfers_where_it_must),
+        cmocka_unit_test(test_second_transfer_of_a_message_has_the_deadline_of_the_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
