@@ -7,8 +7,8 @@
  * function device per slot (struct ccid_slot is its extension) and announces each. From
  * then on everything comes as an IRP: START, CREATE, device controls, CLEANUP, CLOSE,
  * SURPRISE_REMOVAL, REMOVE. A device control goes to SmartcardDeviceControl at once and
- * comes back as a callback (card.c, protocol.c, tpdu.c), which speaks CCID (icc.c, pps.c
- * over cmd.c).
+ * comes back as a callback (card.c, protocol.c, tpdu.c), which speaks CCID (icc.c,
+ * pps.c, character.c over cmd.c).
  *
  * States of a device: new - started (by the START of its first slot: interrupt endpoint
  * on, every slot sampled) - gone (surprise removal; ended only by being freed). States of
@@ -29,8 +29,7 @@
  * the time it is open.
  *
  * Deliberately not done: no polling of readers without an interrupt endpoint (their
- * presence is learned from answers), no T=0 or T=1 for readers at character level (their
- * cards have an ATR and nothing else), no GET RESPONSE by itself at T=0.
+ * presence is learned from answers), no GET RESPONSE by itself at T=0.
  */
 #include "ccid/slot.h"
 

@@ -83,6 +83,21 @@ static NTSTATUS whole_tpdu(const struct ccid_transmission *t,
     return STATUS_SUCCESS;
 }
 
+/* At character level the command need not fit a message: it goes out in parts. */
+static NTSTATUS prepare_t0(struct ccid_slot *slot)
+{
+    SMARTCARD_REQUEST *request = &slot->ext.SmartcardRequest;
+    ULONG size = request->BufferSize;
+    NTSTATUS status;
+
+    request->BufferLength = CCID_HEADER_LENGTH;
+    if (is_character_level(slot) && size < MIN_BUFFER_SIZE)
+        request->BufferSize = MIN_BUFFER_SIZE; /* what there is at least (device.c) */
+    status = SmartcardT0Request(&slot->ext);
+    request->BufferSize = size;
+    return status;
+}
+
 static NTSTATUS transmit_t0(struct ccid_slot *slot)
 {
     SMARTCARD_EXTENSION *ext = &slot->ext;
@@ -90,8 +105,7 @@ static NTSTATUS transmit_t0(struct ccid_slot *slot)
     struct ccid_command command = {.type = CCID_XFR_BLOCK};
     NTSTATUS status;
 
-    ext->SmartcardRequest.BufferLength = CCID_HEADER_LENGTH;
-    status = SmartcardT0Request(ext);
+    status = prepare_t0(slot);
     if (status == STATUS_BUFFER_OVERFLOW)
         ccid_cmd_log(slot, &command, status, "longer than the reader's messages");
     if (status == STATUS_SUCCESS)

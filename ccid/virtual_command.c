@@ -193,7 +193,7 @@ static void xfr_block(struct virtual_request *request)
                                request->data, request->data_len);
         break;
     case CCID_LEVEL_CHARACTER:
-        virtual_failed(request, CCID_ERROR_NOT_SUPPORTED);
+        virtual_character_block(request, level_parameter);
         break;
     }
 }

@@ -35,6 +35,17 @@ struct virtual_message {
     bool ends; /* the command; a time extension does not */
 };
 
+/* The contacts at character level (virtual_character.c). */
+struct virtual_character {
+    bool single;    /* the card asks for each byte of data by itself */
+    unsigned nulls; /* before each of its procedure bytes */
+    uint8_t command[CCID_VIRTUAL_T0_COMMAND_MAX]; /* at T=0, as far as it has come */
+    size_t command_len;
+    uint8_t said[4 * CCID_VIRTUAL_CONTACT_MAX]; /* by the card */
+    size_t said_len, said_at;
+    unsigned slow_nulls; /* of what is next: they take their time */
+};
+
 struct virtual_slot {
     bool present;
     bool at_mouth; /* of a reader with mechanics: not in position */
@@ -42,6 +53,7 @@ struct virtual_slot {
     bool changed; /* since the last notification */
     struct ccid_virtual_card card;
     struct ccid_virtual_contact *contact;
+    struct virtual_character character;
 
     uint8_t protocol; /* of the parameters: 0 or 1 */
     uint8_t parameters[7];
@@ -210,8 +222,20 @@ bool virtual_contact_hears(const struct ccid_virtual_reader *reader,
 /* XfrBlock of an active slot. */
 void virtual_tpdu_block(struct ccid_virtual_reader *reader, uint8_t slot_index,
                         uint8_t bwi, const uint8_t *data, size_t len);
+/* The waiting time of the parameters in force. */
+uint32_t virtual_waiting_ms(const struct virtual_slot *slot);
+/* The slot's response, or an error, comes after that time, without time extensions. */
+void virtual_later(struct ccid_virtual_reader *reader, struct virtual_slot *slot,
+                   uint64_t ms, uint8_t error);
 /* The reader notices after the waiting time that the card says nothing. */
 void virtual_mute(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_t factor);
+
+/* ---- virtual_character.c, all with the lock held ---------------------------------- */
+
+/* A reset of the card; what it was told to do stays. */
+void virtual_character_reset(struct virtual_character *line);
+/* XfrBlock of an active slot; expected is wLevelParameter. */
+void virtual_character_block(struct virtual_request *request, unsigned expected);
 
 /* ---- virtual_answer.c, all with the lock held ------------------------------------- */
 

@@ -13,6 +13,7 @@ void virtual_slot_activate(struct ccid_virtual_reader *reader, struct virtual_sl
     slot->response_len = slot->response_sent = 0;
     ccid_virtual_card_reset(&slot->card);
     ccid_virtual_contact_reset(slot->contact, &slot->card);
+    virtual_character_reset(&slot->character);
     virtual_parameters_reset(reader, slot);
 }
 
@@ -33,6 +34,7 @@ void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot_in
     slot->changed = reader->in_use;
     virtual_slot_deactivate(slot);
     ccid_virtual_contact_reset(slot->contact, &slot->card);
+    virtual_character_reset(&slot->character);
     virtual_parameters_reset(reader, slot);
     if ((reader->shape.features & CCID_FEATURE_AUTO_ACTIVATION) != 0 && !slot->at_mouth)
         virtual_slot_activate(reader, slot);

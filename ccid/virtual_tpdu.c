@@ -14,7 +14,7 @@ static const uint16_t clock_rates[16] = {372, 372, 558, 744,  1116, 1488, 1860, 
 
 /* The waiting time of the parameters in force, rounded up: WT at T=0, BWT at T=1
  * (ISO/IEC 7816-3 §10.2, §11.4.3). */
-static uint32_t waiting_ms(const struct virtual_slot *slot)
+uint32_t virtual_waiting_ms(const struct virtual_slot *slot)
 {
     const uint8_t *parameters = slot->parameters;
 
@@ -23,10 +23,8 @@ static uint32_t waiting_ms(const struct virtual_slot *slot)
     return (1u << (parameters[3] >> 4)) * 960u * 372u / CLOCK_KHZ + 1;
 }
 
-/* The card is at work: an answer, or an error, comes when it is due, without time
- * extensions. */
-static void later(struct ccid_virtual_reader *reader, struct virtual_slot *slot,
-                  uint64_t ms, uint8_t error)
+void virtual_later(struct ccid_virtual_reader *reader, struct virtual_slot *slot,
+                   uint64_t ms, uint8_t error)
 {
     slot->running = true;
     slot->finish_ms = reader->clock->now_ms(reader->clock) + ms;
@@ -38,8 +36,9 @@ void virtual_mute(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_
 {
     struct virtual_slot *slot = &reader->slots[slot_index];
 
-    later(reader, slot, (uint64_t)waiting_ms(slot) * (factor == 0 ? 1 : factor),
-          CCID_ERROR_MUTE);
+    virtual_later(reader, slot,
+                  (uint64_t)virtual_waiting_ms(slot) * (factor == 0 ? 1 : factor),
+                  CCID_ERROR_MUTE);
 }
 
 bool virtual_reader_negotiates(const struct ccid_virtual_shape *shape)
@@ -70,7 +69,8 @@ void virtual_tpdu_block(struct ccid_virtual_reader *reader, uint8_t slot_index,
     if (slot->response_len == 0 || line.waits > (bwi == 0 ? 1 : bwi))
         virtual_mute(reader, slot_index, bwi);
     else if (line.waits > 0)
-        later(reader, slot, (uint64_t)(waiting_ms(slot) - 1) * line.waits, 0);
+        virtual_later(reader, slot, (uint64_t)(virtual_waiting_ms(slot) - 1) * line.waits,
+                      0);
     else
         virtual_work(reader, slot_index, line.delay_ms);
 }
