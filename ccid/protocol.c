@@ -118,7 +118,10 @@ static NTSTATUS reader_decides(struct ccid_slot *slot, ULONG mask, ULONG *chosen
     NTSTATUS status = ccid_icc_get_protocol(slot, &number, &fidi);
 
     if (status == STATUS_NOT_SUPPORTED) {
+        /* The card's choice, unless the reader can only do the other one. */
         number = slot->ext.CardCapabilities.FirstProtocol;
+        if ((protocol_bit(number) & slot->ext.ReaderCapabilities.SupportedProtocols) == 0)
+            number ^= 1;
         status = STATUS_SUCCESS;
     }
     if (status != STATUS_SUCCESS)

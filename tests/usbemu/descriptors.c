@@ -25,6 +25,7 @@
  * automatic. */
 #define FEATURES_AUTO    0x000000be
 #define FEATURE_IFSD     0x00000400
+#define FEATURES_TOKEN   0x00000840 /* negotiates by itself; is its own card */
 #define FEATURE_TPDU     0x00010000
 #define FEATURE_SHORT    0x00020000
 #define FEATURE_EXTENDED 0x00040000
@@ -62,6 +63,11 @@ static uint32_t features(enum emu_level level)
     }
 }
 
+static uint32_t token_features(enum emu_level level)
+{
+    return FEATURES_TOKEN | (features(level) & 0x00070000);
+}
+
 static void put_class(uint8_t *p, const struct emu_device *device)
 {
     const uint8_t head[] = {
@@ -69,7 +75,7 @@ static void put_class(uint8_t *p, const struct emu_device *device)
         7 /* 5, 3 and 1.8 V */};
 
     p = put_bytes(p, head, sizeof head);
-    p = put32(p, 3); /* dwProtocols: T=0, T=1 */
+    p = put32(p, device->iccd ? device->iccd : 3u); /* dwProtocols: T=0, T=1 */
     p = put32(p, CLOCK_KHZ);
     p = put32(p, CLOCK_KHZ);
     *p++ = 0;
@@ -79,7 +85,7 @@ static void put_class(uint8_t *p, const struct emu_device *device)
     p = put32(p, MAX_IFSD);
     p = put32(p, 0); /* dwSynchProtocols */
     p = put32(p, 0); /* dwMechanical */
-    p = put32(p, features(device->level));
+    p = put32(p, device->iccd ? token_features(device->level) : features(device->level));
     p = put32(p, device->max_message);
     *p++ = 0xff; /* bClassGetResponse, bClassEnvelope: as the command */
     *p++ = 0xff;
@@ -100,10 +106,18 @@ static uint8_t *put_endpoint(uint8_t *p, uint8_t address, uint8_t type, unsigned
 
 static uint8_t *put_interface(uint8_t *p, const struct emu_device *device)
 {
-    const uint8_t endpoints = device->interrupt_endpoint ? 3 : 2;
+    const uint8_t endpoints =
+        (uint8_t)((device->iccd ? 0 : 2) + (device->interrupt_endpoint ? 1 : 0));
     const uint8_t above = (uint8_t)(device->interface_number * EMU_EP_STEP);
-    const uint8_t head[] = {
-        INTERFACE_LEN, 4, (uint8_t)device->interface_number, 0, endpoints, 0x0b, 0, 0, 4};
+    const uint8_t head[] = {INTERFACE_LEN,
+                            4,
+                            (uint8_t)device->interface_number,
+                            0,
+                            endpoints,
+                            0x0b,
+                            0,
+                            (uint8_t)device->iccd,
+                            4};
     uint8_t class[CLASS_LEN];
 
     if (device->class_given)
@@ -115,8 +129,10 @@ static uint8_t *put_interface(uint8_t *p, const struct emu_device *device)
     p = put_bytes(p, head, sizeof head);
     if (!device->class_after)
         p = put_bytes(p, class, device->class_len);
-    p = put_endpoint(p, EMU_EP_OUT + above, 2, device->packet_size, 0);
-    p = put_endpoint(p, EMU_EP_IN + above, 2, device->packet_size, 0);
+    if (!device->iccd) {
+        p = put_endpoint(p, EMU_EP_OUT + above, 2, device->packet_size, 0);
+        p = put_endpoint(p, EMU_EP_IN + above, 2, device->packet_size, 0);
+    }
     if (device->interrupt_endpoint)
         p = put_endpoint(p, EMU_EP_INTERRUPT + above, 3, 8, device->high_speed ? 8 : 16);
     if (device->class_after)
@@ -210,6 +226,8 @@ int emu_control(struct emu_device *device, const uint8_t setup[8], uint8_t *data
     size_t room = (size_t)setup[6] | (size_t)setup[7] << 8, n;
     uint8_t answer[CONFIGURATION_MAX] = {0};
 
+    if (device->iccd && (setup[0] & 0x7f) == 0x21)
+        return emu_iccd_control(device, setup, data, room < len ? room : len);
     switch (request) {
     case 0x8006: /* GET_DESCRIPTOR */
         n = get_descriptor(device, setup[3], setup[2], answer);

@@ -200,6 +200,18 @@ static bool class_descriptor(struct emu_device *device, const char *hex)
     return device->max_message >= 20;
 }
 
+/* Level and lengths are those of real ones, unless told afterwards. */
+static bool token(struct emu_device *device, const char *value)
+{
+    if (strcmp(value, "a") != 0 && strcmp(value, "b") != 0)
+        return false;
+    device->iccd = value[0] == 'a' ? EMU_ICCD_A : EMU_ICCD_B;
+    device->level = device->iccd == EMU_ICCD_A ? EMU_CHARACTER : EMU_SHORT_APDU;
+    device->interrupt_endpoint = false;
+    device->max_message = 261;
+    return true;
+}
+
 static bool flag(const char *value, bool *out)
 {
     unsigned long n;
@@ -226,6 +238,8 @@ static bool option(struct emu_device *device, struct options *o, const char *key
         snprintf(o->atr, sizeof o->atr, "%s", value);
         return strlen(value) < sizeof o->atr;
     }
+    if (!strcmp(key, "iccd"))
+        return token(device, value);
     if (!strcmp(key, "class"))
         return class_descriptor(device, value);
     if (!strcmp(key, "after"))

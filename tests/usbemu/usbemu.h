@@ -69,6 +69,9 @@
 
 enum emu_level { EMU_CHARACTER, EMU_TPDU, EMU_SHORT_APDU, EMU_EXTENDED_APDU };
 
+/* bInterfaceProtocol: bulk endpoints, or a token without them */
+enum emu_iccd { EMU_CCID, EMU_ICCD_A, EMU_ICCD_B };
+
 /* Bytes that the device will give on bulk-IN. */
 struct emu_answer {
     struct emu_answer *next;
@@ -104,6 +107,8 @@ struct emu_slot {
     size_t command_len;
     uint8_t *reply; /* and the reply being handed out */
     size_t reply_len, reply_pos;
+    bool token_ready;   /* version B: DATA_BLOCK has something to give, */
+    uint8_t token_type; /* and its bResponseType */
 };
 
 /* How many of the next messages or transfers go wrong, and how. */
@@ -126,6 +131,7 @@ struct emu_device {
     unsigned bus, address;
     bool gone;
     enum emu_level level;
+    enum emu_iccd iccd;
     bool high_speed, interrupt_endpoint;
     unsigned packet_size; /* of the bulk endpoints */
     unsigned class_len;   /* of the class descriptor */
@@ -196,6 +202,11 @@ int emu_control(struct emu_device *device, const uint8_t setup[8], uint8_t *data
 /* A sysfs attribute, malloc'ed and terminated; NULL: none of that name. */
 char *emu_attribute(struct emu_device *device, bool interface, const char *name,
                     size_t *len);
+
+/* iccd.c: a class request to a token; data has len bytes, sent or to be filled. Returns
+ * bytes moved or -errno. */
+int emu_iccd_control(struct emu_device *device, const uint8_t setup[8], uint8_t *data,
+                     size_t len);
 
 /* ccid.c and slot.c: the reader behind the endpoints. */
 void emu_bulk_out(struct emu_device *device, const uint8_t *data, size_t len);
