@@ -77,20 +77,34 @@ static bool is_early_reader(uint16_t vid, uint16_t pid)
     return false;
 }
 
-bool ccid_desc_next_interface(const uint8_t *config, size_t len, uint16_t vid,
-                              uint16_t pid, size_t *offset, uint8_t *interface_number)
+/* Puts a number in its place among count others, once; returns how many they are then. */
+static size_t insert(uint8_t numbers[CCID_INTERFACES_MAX], size_t count, uint8_t number)
 {
+    size_t at = 0;
+
+    while (at < count && numbers[at] < number)
+        at++;
+    if (at < count && numbers[at] == number)
+        return count;
+    memmove(numbers + at + 1, numbers + at, count - at);
+    numbers[at] = number;
+    return count + 1;
+}
+
+size_t ccid_desc_interfaces(const uint8_t *config, size_t len, uint16_t vid, uint16_t pid,
+                            uint8_t numbers[CCID_INTERFACES_MAX])
+{
+    size_t count = 0, offset = 0;
     const uint8_t *d;
 
-    while ((d = next_descriptor(config, len, offset)) != NULL) {
+    while (count < CCID_INTERFACES_MAX &&
+           (d = next_descriptor(config, len, &offset)) != NULL) {
         if (d[1] != DESC_INTERFACE || d[0] < 9 || d[3] != 0)
             continue; /* alternate setting 0 only: nobody selects another one */
-        if (d[5] == CLASS_CCID || (d[5] == CLASS_VENDOR && is_early_reader(vid, pid))) {
-            *interface_number = d[2];
-            return true;
-        }
+        if (d[5] == CLASS_CCID || (d[5] == CLASS_VENDOR && is_early_reader(vid, pid)))
+            count = insert(numbers, count, d[2]);
     }
-    return false;
+    return count;
 }
 
 static enum ccid_level exchange_level(uint32_t features)

@@ -3,7 +3,7 @@
  * internal.h - what the files of the CCID driver share. driver.c says how they work
  * together.
  *
- * A bus (usb*.c, virtual*.c) uses three things of it: ccid_desc_next_interface and
+ * A bus (usb*.c, virtual*.c) uses three things of it: ccid_desc_interfaces and
  * ccid_desc_parse to judge a configuration descriptor, and ccid_device_add and
  * ccid_device_remove to hand over a claimed interface and take it back.
  */
@@ -125,13 +125,15 @@ struct ccid_desc {
     const char *problem; /* after a refusal: the reason, for the log */
 };
 
+/* CCID interfaces of one device that are used: the first of its descriptor. */
+#define CCID_INTERFACES_MAX 8
+
 /*
- * Walks a configuration descriptor and gives the numbers of the interfaces that may be
- * CCID: class 0Bh, or class FFh of a device that is known to be an early reader. *offset
- * starts at 0. False when there is none left.
+ * The numbers of the interfaces that may be CCID, each once and in ascending order: class
+ * 0Bh, or class FFh of a device that is known to be an early reader. Returns how many.
  */
-bool ccid_desc_next_interface(const uint8_t *config, size_t len, uint16_t vid,
-                              uint16_t pid, size_t *offset, uint8_t *interface_number);
+size_t ccid_desc_interfaces(const uint8_t *config, size_t len, uint16_t vid, uint16_t pid,
+                            uint8_t numbers[CCID_INTERFACES_MAX]);
 
 /*
  * Reads one interface of a configuration descriptor, as the device sent it. On failure,

@@ -27,7 +27,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define INTERFACES_MAX 8 /* of one device, that are used */
 #define PORTS_MAX      7 /* USB 2.0 §4.1.1 */
 
 struct usb_reader {
@@ -46,7 +45,7 @@ struct usb_device {
     bool arrived;
     bool leaving;
     bool surprise;
-    struct usb_reader readers[INTERFACES_MAX]; /* its thread's */
+    struct usb_reader readers[CCID_INTERFACES_MAX]; /* its thread's */
     size_t reader_count;
 };
 
@@ -159,33 +158,9 @@ static void add_interface(struct usb_device *device, const char *node,
     device->reader_count++;
 }
 
-/* The numbers of the interfaces that may be CCID, each once and in order: they stand in
- * any order in the descriptor, and the first reader shall be the first interface's. */
-static size_t candidates(const struct usb_device *device, const uint8_t *config,
-                         size_t len, uint8_t numbers[INTERFACES_MAX])
-{
-    size_t count = 0, offset = 0;
-    uint8_t number;
-
-    while (count < INTERFACES_MAX &&
-           ccid_desc_next_interface(config, len, device->vid, device->pid, &offset,
-                                    &number)) {
-        size_t at = 0;
-
-        while (at < count && numbers[at] < number)
-            at++;
-        if (at < count && numbers[at] == number)
-            continue;
-        memmove(numbers + at + 1, numbers + at, count - at);
-        numbers[at] = number;
-        count++;
-    }
-    return count;
-}
-
 static void arrive(struct usb_device *device)
 {
-    uint8_t numbers[INTERFACES_MAX];
+    uint8_t numbers[CCID_INTERFACES_MAX];
     struct usb_node bytes;
     const uint8_t *config;
     size_t len;
@@ -198,7 +173,10 @@ static void arrive(struct usb_device *device)
         return;
     }
     if (usb_node_configuration(&bytes, device->configuration, &config, &len)) {
-        size_t count = candidates(device, config, len, numbers);
+        /* In the order of their numbers, in which the descriptor need not have them: the
+         * first reader is the same one at every boot. */
+        size_t count =
+            ccid_desc_interfaces(config, len, device->vid, device->pid, numbers);
 
         for (size_t i = 0; i < count; i++) {
             struct ccid_desc desc;
@@ -267,7 +245,7 @@ static void *device_thread(void *context)
 /* ---- hot-plug, in the event thread and inside libusb ------------------------------ */
 
 /* Class 0Bh, or a vendor class with room for the class descriptor behind it (readers
- * older than the standard); ccid_desc_next_interface judges. */
+ * older than the standard); ccid_desc_interfaces judges. */
 static bool may_be_ccid(const struct libusb_interface_descriptor *interface)
 {
     bool described = interface->extra_length >= CCID_DESC_LENGTH;

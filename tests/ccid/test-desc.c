@@ -100,43 +100,59 @@ static void test_parse_takes_no_endpoint_of_another_interface(void **state)
     assert_false(desc.only_interface);
 }
 
-static void test_next_interface_gives_each_candidate_once(void **state)
+static size_t interfaces(const struct config *config, uint16_t vid, uint16_t pid,
+                         uint8_t numbers[CCID_INTERFACES_MAX])
 {
-    struct config config;
-    size_t offset = 0;
-    uint8_t number;
-
-    (void)state;
-    config_begin(&config, 4);
-    config_interface(&config, 2, 0x0B, 0, 0);
-    config_interface(&config, 7, 0x03, 0, 0);
-    config_interface(&config, 1, 0xFF, 0, 0);
-    config_interface(&config, 0, 0x0B, 0, 0);
-    assert_true(ccid_desc_next_interface(config.bytes, config.length, 0x1234, 0x5678,
-                                         &offset, &number));
-    assert_int_equal(number, 2);
-    assert_true(ccid_desc_next_interface(config.bytes, config.length, 0x1234, 0x5678,
-                                         &offset, &number));
-    assert_int_equal(number, 0);
-    assert_false(ccid_desc_next_interface(config.bytes, config.length, 0x1234, 0x5678,
-                                          &offset, &number));
+    return ccid_desc_interfaces(config->bytes, config->length, vid, pid, numbers);
 }
 
-static void test_next_interface_of_class_ff_wants_a_known_reader(void **state)
+/* One reader has them as 2, 0, 3, 1. An alternate setting is the same interface, and so
+ * is a number that is there twice. */
+static void test_interfaces_come_in_order_each_once(void **state)
 {
+    static const struct {
+        uint8_t number, interface_class, alternate;
+    } rows[] = {{2, 0x0B, 0}, {7, 0x03, 0}, {0, 0x0B, 0}, {0, 0x0B, 1}, {3, 0x0B, 0},
+                {9, 0x0B, 1}, {5, 0xFF, 0}, {1, 0x0B, 0}, {3, 0x0B, 0}};
+    uint8_t numbers[CCID_INTERFACES_MAX];
     struct config config;
-    size_t offset = 0;
-    uint8_t number = 0;
+
+    (void)state;
+    config_begin(&config, 6);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        config_interface(&config, rows[i].number, rows[i].interface_class, 0, 0);
+        config.bytes[config.length - 6] = rows[i].alternate;
+    }
+    assert_int_equal(interfaces(&config, 0x1234, 0x5678, numbers), 4);
+    for (uint8_t i = 0; i < 4; i++)
+        assert_int_equal(numbers[i], i);
+}
+
+static void test_interfaces_are_no_more_than_there_is_room_for(void **state)
+{
+    uint8_t numbers[CCID_INTERFACES_MAX];
+    struct config config;
+
+    (void)state;
+    config_begin(&config, 20);
+    for (uint8_t i = 0; i < 20; i++)
+        config_interface(&config, (uint8_t)(19 - i), 0x0B, 0, 0);
+    assert_int_equal(interfaces(&config, 0x1234, 0x5678, numbers), CCID_INTERFACES_MAX);
+    for (uint8_t i = 0; i < CCID_INTERFACES_MAX; i++)
+        assert_int_equal(numbers[i], 12 + i);
+}
+
+static void test_interface_of_class_ff_wants_a_known_reader(void **state)
+{
+    uint8_t numbers[CCID_INTERFACES_MAX];
+    struct config config;
 
     (void)state;
     config_begin(&config, 1);
     config_interface(&config, 3, 0xFF, 0, 0);
-    assert_false(ccid_desc_next_interface(config.bytes, config.length, 0x076B, 0x0001,
-                                          &offset, &number));
-    offset = 0;
-    assert_true(ccid_desc_next_interface(config.bytes, config.length, 0x076B, 0x5340,
-                                         &offset, &number));
-    assert_int_equal(number, 3);
+    assert_int_equal(interfaces(&config, 0x076B, 0x0001, numbers), 0);
+    assert_int_equal(interfaces(&config, 0x076B, 0x5340, numbers), 1);
+    assert_int_equal(numbers[0], 3);
 }
 
 /* ---- refusals -------------------------------------------------------------------- */
@@ -258,19 +274,17 @@ static void test_walk_ends_at_a_length_that_cannot_be(void **state)
     static const uint8_t lengths[] = {0, 1, 255};
     struct ccid_desc desc;
     struct config config;
-    uint8_t number;
+    uint8_t numbers[CCID_INTERFACES_MAX];
 
     (void)state;
     for (size_t i = 0; i < sizeof(lengths); i++) {
         const uint8_t bad[2] = {lengths[i], 0x04};
-        size_t offset = 0;
 
         config_begin(&config, 1);
         config_append(&config, bad, sizeof(bad));
         config_interface(&config, 0, 0x0B, 0, 2);
         config_append(&config, config_class_descriptor, 54);
-        assert_false(ccid_desc_next_interface(config.bytes, config.length, 0, 0, &offset,
-                                              &number));
+        assert_int_equal(interfaces(&config, 0, 0, numbers), 0);
         assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
     }
 }
@@ -660,8 +674,7 @@ static void test_every_reader_of_the_corpus_reads_as_its_row_says(void **state)
     while (getline(&row, &size, f) > 0) {
         struct ccid_desc desc;
         struct config config;
-        size_t offset = 0;
-        uint8_t number;
+        uint8_t numbers[CCID_INTERFACES_MAX];
 
         config_of_row(row, &config);
         assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
@@ -671,9 +684,9 @@ static void test_every_reader_of_the_corpus_reads_as_its_row_says(void **state)
             tokens++;
         assert_int_equal(desc.transport != CCID_TRANSPORT_BULK,
                          corpus_number(row, "bNumEndpoints") < 2);
-        assert_true(ccid_desc_next_interface(
-            config.bytes, config.length, (uint16_t)corpus_hex(row, "vid"),
-            (uint16_t)corpus_hex(row, "pid"), &offset, &number));
+        assert_int_equal(interfaces(&config, (uint16_t)corpus_hex(row, "vid"),
+                                    (uint16_t)corpus_hex(row, "pid"), numbers),
+                         1);
         rows++;
     }
     free(row);
@@ -689,8 +702,9 @@ int main(void)
         cmocka_unit_test(test_parse_of_an_honest_reader_gives_every_field),
         cmocka_unit_test(test_parse_with_the_class_descriptor_after_an_endpoint_finds_it),
         cmocka_unit_test(test_parse_takes_no_endpoint_of_another_interface),
-        cmocka_unit_test(test_next_interface_gives_each_candidate_once),
-        cmocka_unit_test(test_next_interface_of_class_ff_wants_a_known_reader),
+        cmocka_unit_test(test_interfaces_come_in_order_each_once),
+        cmocka_unit_test(test_interfaces_are_no_more_than_there_is_room_for),
+        cmocka_unit_test(test_interface_of_class_ff_wants_a_known_reader),
         cmocka_unit_test(test_parse_without_a_class_descriptor_is_refused),
         cmocka_unit_test(test_parse_of_a_class_descriptor_of_another_length),
         cmocka_unit_test(test_parse_skips_what_other_classes_call_21h),

@@ -162,21 +162,19 @@ static void test_reader_descriptor_is_read_by_the_driver(void **state)
 {
     uint8_t config[CCID_VIRTUAL_CONFIG_MAX];
     size_t len = ccid_virtual_reader_config(&ccid_virtual_default_shape, config);
-    size_t offset = 0;
-    uint8_t number = 0xff;
+    uint8_t numbers[CCID_INTERFACES_MAX];
     struct ccid_desc desc;
 
     (void)state;
-    assert_true(ccid_desc_next_interface(config, len, 0, 0, &offset, &number));
-    assert_int_equal(number, 0);
-    assert_int_equal(ccid_desc_parse(config, len, number, &desc), STATUS_SUCCESS);
+    assert_int_equal(ccid_desc_interfaces(config, len, 0, 0, numbers), 1);
+    assert_int_equal(numbers[0], 0);
+    assert_int_equal(ccid_desc_parse(config, len, 0, &desc), STATUS_SUCCESS);
     assert_int_equal(desc.level, CCID_LEVEL_EXTENDED_APDU);
     assert_int_equal(desc.slot_count, 1);
     assert_int_equal(desc.max_message_length, 65554);
     assert_int_equal(desc.bulk_in.packet_size, 512);
     assert_int_equal(desc.interrupt_in.address, 0x83);
     assert_int_equal(desc.features & 0xffff, 0x04ba);
-    assert_false(ccid_desc_next_interface(config, len, 0, 0, &offset, &number));
 }
 
 /* ---- messages -------------------------------------------------------------------- */
