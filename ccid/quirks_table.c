@@ -113,7 +113,7 @@ const struct quirk_row quirk_rows[] = {
     ROW(0x0982, 0x0008, CCID_QUIRK_PIN_ONE_MESSAGE | CCID_QUIRK_PIN_LOAD_TEXTS, NULL,
         "Covadis Vega-Alpha: one message, ended by a key; the host loads the texts"),
     {0x08E6, QUIRK_ANY_PID, 0, 0, QUIRK_WITH_PIN_PAD, CCID_QUIRK_PIN_THREE_INDEXES, NULL,
-     "Gemalto PIN pad: wants all message indexes, unless it says otherwise"},
+     "Gemalto PIN pad: wants all three message indexes"},
     ROW(0x413C, 0x2100,
         CCID_QUIRK_PIN_NO_MESSAGE | CCID_QUIRK_PIN_DIGITS_SWAPPED | CCID_QUIRK_PIN_WAIT,
         NULL,
