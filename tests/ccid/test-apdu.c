@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "ccid/quirks.h"
 #include "virtual_bench.h"
 
 /* The reader of these takes messages of 64 bytes: 54 of an APDU. */
@@ -202,6 +203,71 @@ static void echo(uint32_t message_length, size_t length)
     free(v);
 }
 
+/* ---- short level ----------------------------------------------------------------- */
+
+static void ready_short(struct bench *bench, uint32_t message_size, uint32_t quirks)
+{
+    bench_begin(bench, BENCH_SHORT);
+    bench->desc.message_size = message_size;
+    bench->desc.quirks = quirks;
+    bench_add(bench, true);
+    script_command(&bench->usb, BENCH_ON_OUT, BENCH_ATR_IN);
+    assert_int_equal(bench_power(bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    script_command(&bench->usb, "6C 00000000 00 SS 000000",
+                   "82 07000000 00 SS 00 00 01 11 10 00 4D 00 20 00");
+    assert_int_equal(bench_set_protocol(bench, SCARD_PROTOCOL_Tx), STATUS_SUCCESS);
+    bench->log_lines = 0;
+}
+
+/* Nothing is sent, one line says why, and the next command goes out. */
+static void test_command_that_the_reader_cannot_take_is_refused_before_sending(
+    void **state)
+{
+    static const struct {
+        const char *command;
+        NTSTATUS status;
+    } rows[] = {
+        /* 65 bytes through messages of 64 */
+        {"80E0000032 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+         STATUS_BUFFER_OVERFLOW},
+        {"80E2000000 0100", STATUS_NOT_SUPPORTED}, /* extended Le */
+        {"80E0000000 0001 AA", STATUS_NOT_SUPPORTED},
+    };
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        ready_short(&bench, 64, 0);
+        assert_int_equal(bench_transmit(&bench, rows[i].command), rows[i].status);
+        assert_int_equal(bench.log_lines, 1);
+        script_command(&bench.usb, BENCH_SELECT_OUT, BENCH_9000_IN);
+        assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_SUCCESS);
+        bench_end(&bench);
+    }
+}
+
+/* bChainParameter counts at short level only where the reader is known to mean it. */
+static void test_chained_answer_at_short_level_is_read_by_quirk_alone(void **state)
+{
+    static const char begins[] = "80 02000000 00 SS 00 00 01 11 22";
+    struct bench bench;
+
+    (void)state;
+    ready_short(&bench, 271, CCID_QUIRK_CHAINED_ANSWERS);
+    script_command(&bench.usb, BENCH_SELECT_OUT, begins);
+    script_command(&bench.usb, NEXT_OUT, "80 02000000 00 SS 00 00 02 90 00");
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_SUCCESS);
+    bench_reply_is(&bench, "11 22 90 00");
+    bench_end(&bench);
+
+    ready_short(&bench, 271, 0);
+    script_command(&bench.usb, BENCH_SELECT_OUT, begins);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_SUCCESS);
+    bench_reply_is(&bench, "11 22");
+    bench_end(&bench);
+}
+
 static void test_echo_comes_back_whole_whatever_the_message_length(void **state)
 {
     static const uint32_t messages[] = {138, 271, 512, 1024, 65554};
@@ -225,6 +291,9 @@ int main(void)
         cmocka_unit_test(
             test_answer_in_parts_too_large_for_the_caller_is_read_to_its_end),
         cmocka_unit_test(test_answer_without_end_is_a_protocol_error),
+        cmocka_unit_test(
+            test_command_that_the_reader_cannot_take_is_refused_before_sending),
+        cmocka_unit_test(test_chained_answer_at_short_level_is_read_by_quirk_alone),
         cmocka_unit_test(test_echo_comes_back_whole_whatever_the_message_length),
     };
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bench.h"
+#include "ccid/quirks.h"
 
 #define MUTE      "80 00000000 00 SS 41 FE 00"
 #define ON_18V    "62 00000000 00 SS 030000"
@@ -127,6 +128,130 @@ static void test_failure_that_no_voltage_cures_is_not_repeated(void **state)
     bench_end(&bench);
 }
 
+/* T=1, and a TA for T=15: bits 0 to 2 are the classes A, B, C. */
+#define CLASS_B_IN  "80 06000000 00 SS 00 00 00 3B 80 81 1F 02 1C"
+#define CLASS_C_IN  "80 06000000 00 SS 00 00 00 3B 80 81 1F 04 1A"
+#define CLASS_AB_IN "80 06000000 00 SS 00 00 00 3B 80 81 1F 03 1D"
+#define CLASS_5_IN  "80 06000000 00 SS 00 00 00 3B 80 81 1F 01 1F"
+
+/* A card may answer at a voltage that is none of its classes. */
+static void test_card_gets_a_voltage_that_it_names(void **state)
+{
+    static const struct {
+        uint8_t voltages;
+        const char *first_out, *atr, *second_out;
+    } rows[] = {
+        {7, ON_18V, CLASS_C_IN, NULL},
+        {7, ON_18V, CLASS_B_IN, ON_3V},
+        {7, ON_18V, CLASS_AB_IN, ON_3V}, /* the lower of the two */
+        {7, ON_18V, CLASS_5_IN, ON_5V},
+        {5, ON_18V, CLASS_AB_IN, ON_5V}, /* the reader has no 3 V */
+        {3, ON_3V, CLASS_5_IN, ON_5V},
+        {3, ON_3V, CLASS_B_IN, NULL},
+        {6, ON_18V, CLASS_5_IN, NULL},   /* nothing suits: it works, it stays */
+        {1, ON_5V, CLASS_C_IN, NULL},    /* only one voltage */
+        {7, ON_18V, BENCH_ATR_IN, NULL}, /* it names none */
+        {0, ON_AUTO, CLASS_B_IN, NULL},  /* the reader's affair */
+    };
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin(&bench, rows[i].voltages, BENCH_EXTENDED);
+        script_command(&bench.usb, rows[i].first_out, rows[i].atr);
+        if (rows[i].second_out != NULL) {
+            script_command(&bench.usb, OFF, OFF_IN);
+            script_command(&bench.usb, rows[i].second_out, rows[i].atr);
+        }
+        assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+        assert_int_equal(bench_state(&bench), SCARD_NEGOTIABLE);
+        bench_end(&bench);
+    }
+}
+
+/* A voltage that has failed is not tried again, whatever the card says. */
+static void test_card_that_names_a_voltage_at_which_it_was_mute_stays(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench, 7, BENCH_EXTENDED);
+    script_command(&bench.usb, ON_18V, MUTE);
+    script_command(&bench.usb, OFF, OFF_IN);
+    script_command(&bench.usb, ON_3V, CLASS_C_IN);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    bench_end(&bench);
+}
+
+static void test_card_that_is_mute_at_the_voltage_that_it_names_has_no_power(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench, 7, BENCH_EXTENDED);
+    script_command(&bench.usb, ON_18V, CLASS_5_IN);
+    script_command(&bench.usb, OFF, OFF_IN);
+    script_command(&bench.usb, ON_5V, MUTE);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_IO_TIMEOUT);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+    assert_int_equal(bench.log_lines, 1);
+    bench_end(&bench);
+
+    begin(&bench, 7, BENCH_EXTENDED);
+    script_command(&bench.usb, ON_18V, CLASS_5_IN);
+    script_command(&bench.usb, OFF, "81 00000000 00 SS 02 00 00");
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_NO_MEDIA);
+    assert_int_equal(bench_state(&bench), SCARD_ABSENT);
+    bench_end(&bench);
+}
+
+/* ---- single readers --------------------------------------------------------------- */
+
+static void test_reader_that_needs_it_is_switched_off_before_the_first_power_on(
+    void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench.desc.quirks = CCID_QUIRK_POWER_OFF_FIRST;
+    bench_add(&bench, true);
+    script_command(&bench.usb, OFF, OFF_IN);
+    script_command(&bench.usb, ON_AUTO, BENCH_ATR_IN);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    bench_end(&bench);
+}
+
+/* bError BBh: the escape command 1Fh 01h and one more attempt. */
+static void test_reader_in_emv_mode_is_told_to_leave_it_once(void **state)
+{
+    static const char escape[] = "6B 02000000 00 SS 000000 1F 01";
+    static const char done[] = "83 00000000 00 SS 01 00 00";
+    static const char emv[] = "80 00000000 00 SS 41 BB 00";
+    struct bench bench;
+
+    (void)state;
+    for (int outcome = 0; outcome < 3; outcome++) {
+        bench_begin(&bench, BENCH_EXTENDED);
+        bench.desc.quirks = CCID_QUIRK_EMV_ESCAPE;
+        bench_add(&bench, true);
+        script_command(&bench.usb, ON_AUTO, emv);
+        if (outcome == 2) { /* it does not know it */
+            script_command(&bench.usb, escape, "83 00000000 00 SS 41 00 00");
+        } else {
+            script_command(&bench.usb, escape, done);
+            script_command(&bench.usb, ON_AUTO, outcome == 0 ? BENCH_ATR_IN : emv);
+        }
+        assert_int_equal(bench_power(&bench, SCARD_COLD_RESET),
+                         outcome == 0 ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR);
+        bench_end(&bench);
+    }
+    begin(&bench, 0, BENCH_EXTENDED); /* others keep their BBh */
+    script_command(&bench.usb, ON_AUTO, emv);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_IO_DEVICE_ERROR);
+    bench_end(&bench);
+}
+
 /* Requirements 23, 24, 25: what is no ATR. The card is switched off again. */
 static void test_answers_that_are_no_atr_are_unrecognized_media(void **state)
 {
@@ -216,6 +341,13 @@ int main(void)
         cmocka_unit_test(test_mute_card_is_tried_once_at_each_voltage),
         cmocka_unit_test(test_card_that_goes_between_two_voltages_ends_it),
         cmocka_unit_test(test_failure_that_no_voltage_cures_is_not_repeated),
+        cmocka_unit_test(test_card_gets_a_voltage_that_it_names),
+        cmocka_unit_test(test_card_that_names_a_voltage_at_which_it_was_mute_stays),
+        cmocka_unit_test(
+            test_card_that_is_mute_at_the_voltage_that_it_names_has_no_power),
+        cmocka_unit_test(
+            test_reader_that_needs_it_is_switched_off_before_the_first_power_on),
+        cmocka_unit_test(test_reader_in_emv_mode_is_told_to_leave_it_once),
         cmocka_unit_test(test_answers_that_are_no_atr_are_unrecognized_media),
         cmocka_unit_test(test_atr_of_33_bytes_is_taken_whole),
         cmocka_unit_test(test_cold_reset_of_a_powered_card_begins_with_power_off),

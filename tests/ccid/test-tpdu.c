@@ -353,6 +353,37 @@ static void test_t1_block_fits_the_message_of_the_reader(void **state)
     bench_end(&bench);
 }
 
+/* With a CRC a block is a byte longer: what is asked for with S(IFS request) as well. */
+static void test_t1_ifsd_leaves_room_for_the_crc(void **state)
+{
+    static const struct {
+        const char *atr_in, *set_out, *ifs_out;
+    } rows[] = {
+        {BENCH_ATR_IN, "61 07000000 00 SS 010000 11 10 00 4D 00 20 00",
+         "6F 05000000 00 SS 000000 00 C1 01 32 F2"},
+        /* TD1 81, TD2 41 with TC3 = 01 */
+        {"80 06000000 00 SS 00 00 00 3B 80 81 41 01 41",
+         "61 07000000 00 SS 010000 11 11 00 4D 00 20 00",
+         "6F 06000000 00 SS 000000 00 C1 01 31 6AB5"},
+    };
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bench_begin(&bench, BENCH_TPDU);
+        bench.desc.message_size = 64;
+        bench.desc.ifsd = 50; /* 64 - 10 - 4 */
+        bench_add(&bench, true);
+        script_command(&bench.usb, BENCH_ON_OUT, rows[i].atr_in);
+        assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+        script_command(&bench.usb, rows[i].set_out, SET_T1_IN);
+        assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_T1), STATUS_SUCCESS);
+        script_command(&bench.usb, rows[i].ifs_out, "80 00000000 00 SS 42 FE 00");
+        assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_NO_MEDIA);
+        bench_end(&bench);
+    }
+}
+
 /* The ten minutes of a command are over exactly with an answer: no block follows. */
 static void pass_a_millisecond(void *context)
 {
@@ -423,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_t1_failures_of_the_reader_end_the_command),
         cmocka_unit_test(test_t1_command_does_not_go_on_with_another_card),
         cmocka_unit_test(test_t1_block_fits_the_message_of_the_reader),
+        cmocka_unit_test(test_t1_ifsd_leaves_room_for_the_crc),
         cmocka_unit_test(test_t1_command_ends_after_ten_minutes_between_two_blocks),
     };
 
