@@ -10,6 +10,9 @@
  * comes back as a callback (card.c, protocol.c, tpdu.c), which speaks CCID (icc.c,
  * pps.c, character.c over cmd.c).
  *
+ * What is known to be wrong with single devices is corrected in their descriptor before
+ * anything else sees it (quirks.c); what is left are bits of it.
+ *
  * States of a device: new - started (by the START of its first slot: interrupt endpoint
  * on, every slot sampled) - gone (surprise removal; ended only by being freed). States of
  * a slot: smclib's CurrentState, plus open, plus suspended (between power down and up:

@@ -302,6 +302,38 @@ static void test_watch_finds_the_reader_that_is_there_and_runs_an_apdu(void **st
     expect_challenge(device);
 }
 
+/* No string, blanks, nothing that can be seen: VID:PID is the name, as it is for
+ * programs that ask for the type. */
+static void test_watch_reader_without_a_usable_name_is_named_by_vid_and_pid(void **state)
+{
+    static const char *const products[] = {"product=", "producthex=202020",
+                                           "producthex=0200007f"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(products) / sizeof(products[0]); i++) {
+        const struct smc_device_identity *identity;
+
+        emulate("plug 1-8 vid=24a2,pid=0102,%s", products[i]);
+        identity = smc_io_identity(wait_reader("1-8"));
+        assert_string_equal(identity->product, "USB 24a2:0102");
+        assert_string_equal(identity->vendor, "Emulated");
+        assert_int_equal(identity->bcd_device, 0x0100);
+        assert_int_equal(identity->one_at_a_time, 0);
+        emulate("unplug 1-8");
+        wait_gone("1-8");
+    }
+}
+
+/* What is known of single readers is known by what USB says of them. */
+static void test_watch_interfaces_that_take_turns_are_known_by_vid_and_pid(void **state)
+{
+    (void)state;
+    emulate("plug 1-8 vid=08e6,pid=5503");
+    assert_int_equal(smc_io_identity(wait_reader("1-8"))->one_at_a_time, 1);
+    emulate("unplug 1-8");
+    wait_gone("1-8");
+}
+
 static void test_watch_card_changes_complete_trackers(void **state)
 {
     PDEVICE_OBJECT device = wait_reader("1-1");
@@ -533,6 +565,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_watch_finds_the_reader_that_is_there_and_runs_an_apdu),
+        cmocka_unit_test(test_watch_reader_without_a_usable_name_is_named_by_vid_and_pid),
+        cmocka_unit_test(test_watch_interfaces_that_take_turns_are_known_by_vid_and_pid),
         cmocka_unit_test(test_watch_card_changes_complete_trackers),
         cmocka_unit_test(test_watch_card_change_after_a_burst_of_apdus_is_seen),
         cmocka_unit_test(test_watch_plug_and_unplug_come_and_go),
