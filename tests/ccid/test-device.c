@@ -315,6 +315,12 @@ static void test_rates_are_asked_for_as_announced_and_used_as_far_as_they_go(voi
         {2, "00 2A", CCID_USB_OK, 0},                   /* half of one */
         {2, "00 00 00 00 00 2A 00 00", CCID_USB_OK, 1}, /* a zero */
         {2, "FF FF FF FF 00 2A 00 00", CCID_USB_OK, 1}, /* rubbish */
+        {2, "00 2A 00 00 54", CCID_USB_OK, 1},          /* one and a bit */
+        {1, "2A", CCID_USB_OK, 0},
+        {2, "00 00 00 00 00 00 00 00", CCID_USB_OK, 0},
+        {2, "", CCID_USB_OK, 0},
+        {2, "", CCID_USB_OVERFLOW, 0},
+        {2, "", CCID_USB_IO, 0},
         {2, "", CCID_USB_STALL, 0},
         {2, "", CCID_USB_TIMEOUT, 0},
     };
@@ -333,6 +339,60 @@ static void test_rates_are_asked_for_as_announced_and_used_as_far_as_they_go(voi
                              10752);
         bench_end(&bench);
     }
+}
+
+static uint16_t asked[2];
+
+static enum ccid_usb_result note_length(struct ccid_usb *usb, uint8_t request_type,
+                                        uint8_t request, uint16_t value, uint16_t index,
+                                        uint8_t *data, uint16_t data_len, size_t *done,
+                                        uint32_t timeout_ms)
+{
+    assert_true(request == 2 || request == 3);
+    asked[request - 2] = data_len;
+    return scripted_ops.control(usb, request_type, request, value, index, data, data_len,
+                                done, timeout_ms);
+}
+
+/* Many readers have more than they announce, of which the rest is rubbish. */
+static void test_lists_are_asked_for_in_the_announced_length(void **state)
+{
+    struct ccid_usb_ops ops = scripted_ops;
+    struct bench bench;
+
+    (void)state;
+    ops.control = note_length;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench.port.ops = &ops;
+    bench.desc.clock_count = 1;
+    bench.desc.data_rate_count = 106;
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 02 00 00");
+    script_control_in(&bench.usb, 0x02, "A0 0F 00 00");
+    script_control_in(&bench.usb, 0x03, "00 2A 00 00");
+    assert_int_equal(bench_try_add(&bench), STATUS_SUCCESS);
+    assert_int_equal(asked[0], 4);
+    assert_int_equal(asked[1], 424);
+    bench_end(&bench);
+}
+
+/* A reader that does not answer is used like one that announces nothing, soon. */
+static void test_lists_that_do_not_come_cost_two_seconds_and_not_the_reader(void **state)
+{
+    struct bench bench;
+    uint64_t before;
+
+    (void)state;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench.desc.clock_count = bench.desc.data_rate_count = 3;
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 02 00 00");
+    script_control_in(&bench.usb, 0x02, "")->result = CCID_USB_TIMEOUT;
+    script_control_in(&bench.usb, 0x03, "")->result = CCID_USB_TIMEOUT;
+    before = bench.usb.now_ms;
+    assert_int_equal(bench_try_add(&bench), STATUS_SUCCESS);
+    assert_in_range(bench.usb.now_ms - before, 1, 2500);
+    assert_int_equal(bench.arrived, 1);
+    assert_int_equal(bench_state(&bench), SCARD_ABSENT);
+    bench_end(&bench);
 }
 
 static void test_longest_lists_fit(void **state)
@@ -418,6 +478,8 @@ int main(void)
         cmocka_unit_test(test_unit_is_the_smallest_free_number_of_its_type),
         cmocka_unit_test(
             test_rates_are_asked_for_as_announced_and_used_as_far_as_they_go),
+        cmocka_unit_test(test_lists_are_asked_for_in_the_announced_length),
+        cmocka_unit_test(test_lists_that_do_not_come_cost_two_seconds_and_not_the_reader),
         cmocka_unit_test(test_longest_lists_fit),
         cmocka_unit_test(test_secondary_slots_of_some_readers_have_their_own_rates),
         cmocka_unit_test(test_rates_that_a_reader_does_not_reach_are_not_in_its_list),
