@@ -29,6 +29,8 @@ void ccid_card_leave(struct ccid_slot *slot)
 
     ccid_cancel_disarm(slot);
     port->ops->leave(port->usb);
+    if (ccid_state_current(slot) <= SCARD_ABSENT)
+        ccid_device_rest(slot->device);
 }
 
 /* ---- power ----------------------------------------------------------------------- */

@@ -167,6 +167,24 @@ static NTSTATUS sample_slot(struct ccid_slot *slot)
     return icc == CCID_ICC_ACTIVE ? ccid_icc_power_off(slot) : STATUS_SUCCESS;
 }
 
+void ccid_device_rest(struct ccid_device *device)
+{
+    const struct ccid_usb_port *port = &device->port;
+    bool card = (device->desc.quirks & CCID_QUIRK_NO_AUTOSUSPEND) != 0;
+
+    if (port->ops->may_sleep == NULL)
+        return;
+    for (uint8_t i = 0; i < device->desc.slot_count && !card; i++) {
+        struct ccid_slot *slot = ccid_slot_hold(device, i);
+
+        if (slot == NULL)
+            continue;
+        card = ccid_state_current(slot) > SCARD_ABSENT;
+        SmartcardReleaseRemoveLock(&slot->ext);
+    }
+    port->ops->may_sleep(port->usb, !card);
+}
+
 NTSTATUS ccid_device_start(struct ccid_device *device)
 {
     const struct ccid_usb_port *port = &device->port;
@@ -197,6 +215,7 @@ NTSTATUS ccid_device_start(struct ccid_device *device)
     if (status == STATUS_SUCCESS)
         ccid_rates_read(device);
     port->ops->leave(port->usb);
+    ccid_device_rest(device);
     return status;
 }
 

@@ -170,6 +170,7 @@ static NTSTATUS resume(struct ccid_slot *slot)
     port->ops->leave(port->usb);
     present = status == STATUS_SUCCESS && icc != CCID_ICC_ABSENT;
     ccid_state_report(slot, present, true);
+    ccid_device_rest(slot->device);
     return status;
 }
 

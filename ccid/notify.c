@@ -81,4 +81,5 @@ void ccid_notify(void *context, const uint8_t *message, size_t len)
         ccid_state_report(slot, present, changed && !first);
         SmartcardReleaseRemoveLock(&slot->ext);
     }
+    ccid_device_rest(device);
 }

@@ -367,6 +367,8 @@ NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
 void ccid_slot_delete(struct ccid_slot *slot);
 /* First use of the device: drain, interrupt endpoint, slot states, rates. */
 NTSTATUS ccid_device_start(struct ccid_device *device);
+/* Without a card in any slot the device may be suspended. Any thread; nobody is in. */
+void ccid_device_rest(struct ccid_device *device);
 void ccid_rates_read(struct ccid_device *device);
 /* Smallest number that no other slot with this vendor and type has. */
 void ccid_unit_take(struct ccid_slot *slot);

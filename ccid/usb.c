@@ -28,7 +28,8 @@
  * away.
  *
  * Life: usb_watch.c opens, adds and removes; every device in a short-lived thread.
- *   usb_watch.c > usb_open.c, usb_strings.c > usb.c > usb_interrupt.c, usb_events.c
+ *   usb_watch.c > usb_open.c, usb_strings.c > usb.c > usb_interrupt.c, usb_events.c,
+ *   usb_power.c
  */
 #include "ccid/usb.h"
 
@@ -414,6 +415,24 @@ static enum ccid_usb_result op_sleep_ms(struct ccid_usb *usb, uint32_t ms)
     }
 }
 
+static void op_enter(struct ccid_usb *usb)
+{
+    usb_events_enter(usb);
+    usb_power_enter(usb);
+}
+
+static void op_leave(struct ccid_usb *usb)
+{
+    usb_power_leave(usb);
+    usb_events_leave(usb);
+}
+
+static void op_stop(struct ccid_usb *usb)
+{
+    usb_power_end(usb);
+    usb_interrupt_stop(usb);
+}
+
 const struct ccid_usb_ops ccid_usb_libusb_ops = {
     .exchange = op_exchange,
     .bulk_out = op_bulk_out,
@@ -424,10 +443,11 @@ const struct ccid_usb_ops ccid_usb_libusb_ops = {
     .cancel = op_cancel,
     .hold = op_hold,
     .wait = op_wait,
-    .enter = usb_events_enter,
-    .leave = usb_events_leave,
+    .enter = op_enter,
+    .leave = op_leave,
+    .may_sleep = usb_power_may_sleep,
     .start = usb_interrupt_start,
-    .stop = usb_interrupt_stop,
+    .stop = op_stop,
     .now_ms = op_now_ms,
     .sleep_ms = op_sleep_ms,
 };

@@ -35,6 +35,18 @@ struct usb_interrupt {
     void *context;
 };
 
+/* Autosuspend (usb_power.c). */
+struct usb_power {
+    bool possible;        /* fixed */
+    pthread_mutex_t lock; /* what follows */
+    unsigned users;       /* executors that are in */
+    bool wanted;          /* it may sleep when nobody uses it */
+    bool allowed;         /* the kernel knows */
+    bool lost;            /* the interrupt transfer: it ended with the device asleep */
+    bool ending;
+    struct usb_sleeper *sleeper; /* NULL: none */
+};
+
 /* One claimed CCID interface: its own file, context, handle and transfers. */
 struct ccid_usb {
     char path[USB_PATH_SIZE]; /* for the log */
@@ -52,6 +64,7 @@ struct ccid_usb {
     int cancelled; /* atomic */
     int gone;      /* atomic */
     struct usb_interrupt interrupt;
+    struct usb_power power;
 
     /* usb_events.c */
     struct ccid_usb *next;
@@ -100,7 +113,8 @@ bool usb_node_configuration(const struct usb_node *node, uint8_t value,
 /* Opens the node, claims the interface. Logs why not and returns NULL. configure: the
  * device has no configuration yet. */
 struct ccid_usb *usb_open(const char *node, const char *path,
-                          const struct ccid_desc *desc, bool configure);
+                          const struct ccid_desc *desc, bool configure,
+                          bool remote_wakeup);
 void usb_close(struct ccid_usb *usb);
 
 /* ---- usb_interrupt.c ------------------------------------------------------------- */
@@ -115,6 +129,18 @@ void usb_interrupt_resume(struct ccid_usb *usb);
 /* Passes on a message that has come, if no other thread does. Without libusb's event
  * lock. */
 void usb_interrupt_take(struct ccid_usb *usb);
+
+/* ---- usb_power.c ----------------------------------------------------------------- */
+
+/* After the interrupt transfer has been made. */
+void usb_power_init(struct ccid_usb *usb, bool remote_wakeup);
+void usb_power_enter(struct ccid_usb *usb);
+void usb_power_leave(struct ccid_usb *usb);
+void usb_power_may_sleep(struct ccid_usb *usb, bool yes);
+/* The interrupt transfer cannot be submitted at present. */
+void usb_power_lost(struct ccid_usb *usb);
+/* No sleep from now on. */
+void usb_power_end(struct ccid_usb *usb);
 
 /* ---- usb_events.c ---------------------------------------------------------------- */
 

@@ -73,12 +73,10 @@ static bool goes_on(struct ccid_usb *usb)
         return true;
     case LIBUSB_TRANSFER_CANCELLED:
         return false;
-    case LIBUSB_TRANSFER_NO_DEVICE:
-        __atomic_store_n(&usb->gone, 1, __ATOMIC_SEQ_CST);
-        return false;
     case LIBUSB_TRANSFER_STALL:
         problem = "is stalled";
         break;
+    case LIBUSB_TRANSFER_NO_DEVICE: /* or one that fell asleep: its submission tells */
     case LIBUSB_TRANSFER_ERROR:
     case LIBUSB_TRANSFER_TIMED_OUT:
     case LIBUSB_TRANSFER_OVERFLOW:
@@ -96,6 +94,7 @@ void usb_interrupt_take(struct ccid_usb *usb)
 {
     struct usb_interrupt *self = &usb->interrupt;
     int expected = INTERRUPT_READY;
+    enum ccid_usb_result result;
     bool on;
 
     if (state_of(self) != INTERRUPT_READY ||
@@ -106,10 +105,15 @@ void usb_interrupt_take(struct ccid_usb *usb)
     if (on && self->transfer->status == LIBUSB_TRANSFER_COMPLETED &&
         self->transfer->actual_length > 0)
         self->notify(self->context, self->buffer, (size_t)self->transfer->actual_length);
-    if (!on || is_stopping(self))
+    if (!on || is_stopping(self)) {
         set_state(self, INTERRUPT_IDLE);
-    else if (submit(usb) == CCID_USB_GONE)
+        return;
+    }
+    result = submit(usb);
+    if (result == CCID_USB_GONE)
         __atomic_store_n(&usb->gone, 1, __ATOMIC_SEQ_CST);
+    else if (result != CCID_USB_OK)
+        usb_power_lost(usb);
 }
 
 bool usb_interrupt_init(struct ccid_usb *usb, const struct ccid_endpoint *endpoint)
@@ -173,6 +177,10 @@ void usb_interrupt_stop(struct ccid_usb *usb)
 
 void usb_interrupt_resume(struct ccid_usb *usb)
 {
+    enum ccid_usb_result result;
+
     __atomic_store_n(&usb->interrupt.stopping, 0, __ATOMIC_SEQ_CST);
-    submit(usb);
+    result = submit(usb);
+    if (result != CCID_USB_OK && result != CCID_USB_GONE)
+        usb_power_lost(usb);
 }

@@ -107,7 +107,8 @@ static int claim(struct ccid_usb *usb, const struct ccid_desc *desc, bool config
 }
 
 struct ccid_usb *usb_open(const char *node, const char *path,
-                          const struct ccid_desc *desc, bool configure)
+                          const struct ccid_desc *desc, bool configure,
+                          bool remote_wakeup)
 {
     struct ccid_usb *usb = calloc(1, sizeof(*usb));
     const char *step = "open";
@@ -120,6 +121,7 @@ struct ccid_usb *usb_open(const char *node, const char *path,
     usb->out_address = desc->bulk_out.address;
     usb->in_address = desc->bulk_in.address;
     pthread_mutex_init(&usb->lock, NULL);
+    pthread_mutex_init(&usb->power.lock, NULL);
     usb->fd = open(node, O_RDWR | O_CLOEXEC);
     if (usb->fd < 0) {
         SmcLog(NULL, STATUS_UNSUCCESSFUL, "usb %s: open %s: %s", path, node,
@@ -148,6 +150,7 @@ struct ccid_usb *usb_open(const char *node, const char *path,
         usb_close(usb);
         return NULL;
     }
+    usb_power_init(usb, remote_wakeup);
     return usb;
 }
 
@@ -168,6 +171,7 @@ void usb_close(struct ccid_usb *usb)
         libusb_exit(usb->context);
     if (usb->fd >= 0)
         close(usb->fd); /* libusb leaves a wrapped one open */
+    pthread_mutex_destroy(&usb->power.lock);
     pthread_mutex_destroy(&usb->lock);
     free(usb);
 }

@@ -75,6 +75,9 @@ struct ccid_usb_ops {
     /* The executor is about to use the device / has finished (a hint for the watcher). */
     void (*enter)(struct ccid_usb *usb);
     void (*leave)(struct ccid_usb *usb);
+    /* Whether the device may be suspended while nobody is in; not before the first call.
+     * Any thread, does not block. May be NULL: it never is. */
+    void (*may_sleep)(struct ccid_usb *usb, bool yes);
     /* Starts the interrupt endpoint; without one: CCID_USB_OK and no calls of notify. */
     enum ccid_usb_result (*start)(struct ccid_usb *usb, ccid_usb_notify *notify,
                                   void *context);

@@ -27,7 +27,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PORTS_MAX      7 /* USB 2.0 §4.1.1 */
+/* bmAttributes of the configuration, USB 2.0 table 9-10 */
+#define CONFIG_ATTRIBUTES    7
+#define CONFIG_REMOTE_WAKEUP 0x20
+#define PORTS_MAX            7 /* USB 2.0 §4.1.1 */
 
 struct usb_reader {
     struct ccid_usb *usb;
@@ -120,7 +123,8 @@ static void node_lost(void *context)
 /* ---- in the thread of a device --------------------------------------------------- */
 
 static void add_interface(struct usb_device *device, const char *node,
-                          const struct usb_node *bytes, const struct ccid_desc *desc)
+                          const struct usb_node *bytes, const struct ccid_desc *desc,
+                          bool remote_wakeup)
 {
     struct usb_reader *reader = &device->readers[device->reader_count];
     struct smc_device_identity identity = {
@@ -132,7 +136,7 @@ static void add_interface(struct usb_device *device, const char *node,
     struct ccid_usb_port port = {.ops = &ccid_usb_libusb_ops};
     int error;
 
-    port.usb = usb_open(node, device->path, desc, device->configure);
+    port.usb = usb_open(node, device->path, desc, device->configure, remote_wakeup);
     if (port.usb == NULL)
         return;
     device->configure = false;
@@ -183,7 +187,8 @@ static void arrive(struct usb_device *device)
             NTSTATUS status = ccid_desc_parse(config, len, numbers[i], &desc);
 
             if (NT_SUCCESS(status))
-                add_interface(device, node, &bytes, &desc);
+                add_interface(device, node, &bytes, &desc,
+                              (config[CONFIG_ATTRIBUTES] & CONFIG_REMOTE_WAKEUP) != 0);
             else
                 SmcLog(NULL, status, "usb %s (%04x:%04x): interface %u is not used: %s",
                        device->path, device->vid, device->pid, numbers[i], desc.problem);

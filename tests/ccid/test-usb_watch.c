@@ -456,7 +456,7 @@ static void test_watch_without_descriptors_left_the_reader_is_refused_in_words(
         low = before;
         low.rlim_cur = (rlim_t)probe + left;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-        usb = usb_open("/dev/null", "1-4", &desc, false);
+        usb = usb_open("/dev/null", "1-4", &desc, false, false);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         assert_null(usb);
         assert_int_equal(log_count(), count + 1);
@@ -474,8 +474,8 @@ static void test_watch_node_that_is_no_device_is_refused(void **state)
     unsigned count = log_count();
 
     (void)state;
-    assert_null(usb_open("/dev/null", "1-4", &desc, false));
-    assert_null(usb_open("/dev/bus/usb/999/999", "1-4", &desc, false));
+    assert_null(usb_open("/dev/null", "1-4", &desc, false, false));
+    assert_null(usb_open("/dev/bus/usb/999/999", "1-4", &desc, false, false));
     assert_int_equal(log_count(), count + 2);
     assert_false(usb_node_read("/dev/null", &node));
     assert_int_equal(errno, ENODATA);

@@ -5,7 +5,7 @@
  *
  *   plug NAME [OPTIONS]       unplug NAME
  *   insert NAME[@SLOT] [ATR]  remove NAME[@SLOT]     answers: ok T
- *   suspend NAME              power NAME
+ *   suspend NAME              wake NAME              power NAME
  *   latency NAME US           mute NAME 0|1
  *   stall|drop|timeext|short|badseq NAME N           the next N go wrong
  *   status
@@ -165,6 +165,8 @@ static void run(const char *line, char *out, size_t room)
         error = "no such reader";
     } else if (!strcmp(command, "suspend")) {
         error = emu_suspend(d) ? NULL : "it is not allowed to";
+    } else if (!strcmp(command, "wake")) {
+        emu_resume(d);
     } else if (!strcmp(command, "power")) {
         snprintf(out, room, "ok asleep %d allowed %u allows %u forbids %u waits %u\n",
                  d->asleep, d->sleep_allowed, d->allows, d->forbids, d->waits);

@@ -29,6 +29,8 @@ static int (*next_open)(const char *, int, ...);
 static int (*next_openat)(int, const char *, int, ...);
 static int (*next_close)(int);
 static int (*next_ioctl)(int, unsigned long, ...);
+static int (*next_fcntl)(int, int, ...);
+static int (*next_fcntl64)(int, int, ...);
 static off_t (*next_lseek)(int, off_t, int);
 static ssize_t (*next_read)(int, void *, size_t);
 static ssize_t (*next_pread)(int, void *, size_t, off_t);
@@ -224,6 +226,37 @@ EMU_EXPORT int ioctl(int fd, unsigned long request, ...)
         return (int)result(emu_handle_ioctl(fd, request, arg));
     NEXT(ioctl);
     return next_ioctl(fd, request, arg);
+}
+
+static int duplicated(int fd, int command, int other)
+{
+    if ((command == F_DUPFD || command == F_DUPFD_CLOEXEC) && emu_handle_is(fd))
+        emu_handle_duplicated(fd, other);
+    return other;
+}
+
+EMU_EXPORT int fcntl(int fd, int command, ...)
+{
+    va_list ap;
+    void *arg;
+
+    va_start(ap, command);
+    arg = va_arg(ap, void *);
+    va_end(ap);
+    NEXT(fcntl);
+    return duplicated(fd, command, next_fcntl(fd, command, arg));
+}
+
+EMU_EXPORT int fcntl64(int fd, int command, ...)
+{
+    va_list ap;
+    void *arg;
+
+    va_start(ap, command);
+    arg = va_arg(ap, void *);
+    va_end(ap);
+    NEXT(fcntl64);
+    return duplicated(fd, command, next_fcntl64(fd, command, arg));
 }
 
 EMU_EXPORT off_t lseek(int fd, off_t offset, int whence)

@@ -246,6 +246,8 @@ void emu_power_forget(struct emu_handle *handle); /* it is closed */
 int emu_handle_open(unsigned bus, unsigned address);
 struct emu_handle *emu_handle_of(int fd); /* the lock is held */
 bool emu_handle_is(int fd);               /* cheap, for every call of the program */
+/* A duplicate means the same handle until the first descriptor is closed. */
+void emu_handle_duplicated(int fd, int other);
 void emu_handle_close(int fd);
 int emu_handle_ioctl(int fd, unsigned long request, void *arg); /* -errno */
 /* For who counts system calls: the ioctls answered here, which would be some, and reads

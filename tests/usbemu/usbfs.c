@@ -59,14 +59,26 @@ int emu_handle_open(unsigned bus, unsigned address)
     return fd;
 }
 
+void emu_handle_duplicated(int fd, int other)
+{
+    pthread_mutex_lock(&emu_lock);
+    if (other >= 0 && other < FD_MAX)
+        atomic_store(&handles[other], emu_handle_of(fd));
+    pthread_mutex_unlock(&emu_lock);
+}
+
 void emu_handle_close(int fd)
 {
     struct emu_handle *handle;
 
     pthread_mutex_lock(&emu_lock);
     handle = emu_handle_of(fd);
-    if (handle) {
+    if (handle && handle->fd != fd) {
         atomic_store(&handles[fd], NULL);
+    } else if (handle) {
+        for (int i = 0; i < FD_MAX; i++)
+            if (emu_handle_of(i) == handle)
+                atomic_store(&handles[i], NULL);
         emu_drop_urbs(handle);
         if (handle->read_fd >= 0)
             emu_libc_close(handle->read_fd);
@@ -85,7 +97,7 @@ void emu_handles_each(struct emu_device *device, void (*visit)(struct emu_handle
     for (int fd = 0; fd < FD_MAX; fd++) {
         struct emu_handle *handle = emu_handle_of(fd);
 
-        if (handle && handle->device == device)
+        if (handle && handle->fd == fd && handle->device == device)
             visit(handle);
     }
 }

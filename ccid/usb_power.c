@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * usb_power.c - autosuspend: an idle reader without a card may sleep, where its remote
+ * wake-up tells of one that comes.
+ *
+ *   awake -may_sleep-> allowed -the kernel, in its own time-> asleep
+ *     ^-- enter ----------'            a card, or enter -> awake again
+ *
+ * Allowed is not asleep: unless power/control is "auto" the kernel never does it. So the
+ * interrupt transfer stays submitted. When the device falls asleep - by itself or with
+ * the machine - the kernel ends the transfer as if the device were gone. Whether it is,
+ * its next submission says: it is refused in another way while the device sleeps, and
+ * `lost` until the device is awake. Then it is submitted by the executor that enters, or,
+ * after autosuspend, by a thread that does nothing but wait for the resume (usbfs has no
+ * other way to hear of it) and exists only while the device sleeps. The device keeps its
+ * NotifySlotChange until then.
+ *
+ * self->lock is a leaf. ALLOW_SUSPEND is called under it, so that no executor comes
+ * between the decision and the deed; it only drops a count and does not wait.
+ *
+ * A waiting thread cannot be ended from here when the kernel does not: usb_power_end
+ * wakes the device up and disowns the thread.
+ */
+#include "ccid/usb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/usbdevice_fs.h>
+
+/* The thread that waits, and what it waits for. */
+struct usb_sleeper {
+    int refs; /* atomic: its thread, its reader */
+    int fd;   /* a duplicate, its own */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct ccid_usb *usb; /* NULL: disowned */
+    bool working;         /* with usb */
+};
+
+static bool can_suspend(int fd)
+{
+#if defined(USBDEVFS_CAP_SUSPEND) && defined(USBDEVFS_WAIT_FOR_RESUME)
+    uint32_t capabilities = 0;
+
+    return ioctl(fd, USBDEVFS_GET_CAPABILITIES, &capabilities) == 0 &&
+           (capabilities & USBDEVFS_CAP_SUSPEND) != 0;
+#else
+    (void)fd;
+    return false;
+#endif
+}
+
+void usb_power_init(struct ccid_usb *usb, bool remote_wakeup)
+{
+    usb->power.possible =
+        remote_wakeup && usb->interrupt.transfer != NULL && can_suspend(usb->fd);
+}
+
+/* Submits the interrupt transfer again, if it was lost and nobody else does. */
+static void listen_again(struct ccid_usb *usb)
+{
+    bool lost;
+
+    pthread_mutex_lock(&usb->power.lock);
+    lost = usb->power.lost;
+    usb->power.lost = false;
+    pthread_mutex_unlock(&usb->power.lock);
+    if (lost)
+        usb_interrupt_resume(usb);
+}
+
+static void allow_locked(struct ccid_usb *usb)
+{
+    struct usb_power *self = &usb->power;
+
+    if (self->wanted && self->users == 0 && !self->allowed && !self->ending)
+        self->allowed = ioctl(usb->fd, USBDEVFS_ALLOW_SUSPEND) == 0;
+}
+
+/* ---- the thread of a sleeping device ----------------------------------------------- */
+
+static void sleeper_put(struct usb_sleeper *sleeper)
+{
+    if (__atomic_sub_fetch(&sleeper->refs, 1, __ATOMIC_SEQ_CST) > 0)
+        return;
+    if (sleeper->fd >= 0)
+        close(sleeper->fd);
+    pthread_cond_destroy(&sleeper->changed);
+    pthread_mutex_destroy(&sleeper->lock);
+    free(sleeper);
+}
+
+/* It has been woken up, by its card or by somebody else on the bus. */
+static void woken(struct ccid_usb *usb)
+{
+    struct usb_power *self = &usb->power;
+    struct usb_sleeper *sleeper;
+
+    pthread_mutex_lock(&self->lock);
+    self->allowed = false; /* having waited forbids it */
+    pthread_mutex_unlock(&self->lock);
+    listen_again(usb);
+    pthread_mutex_lock(&self->lock);
+    allow_locked(usb);
+    sleeper = self->sleeper;
+    self->sleeper = NULL;
+    pthread_mutex_unlock(&self->lock);
+    if (sleeper != NULL)
+        sleeper_put(sleeper);
+}
+
+static void *sleep_thread(void *context)
+{
+    struct usb_sleeper *sleeper = context;
+    struct ccid_usb *usb;
+    int error;
+
+    do
+        error = ioctl(sleeper->fd, USBDEVFS_WAIT_FOR_RESUME);
+    while (error < 0 && errno == EINTR);
+    pthread_mutex_lock(&sleeper->lock);
+    usb = sleeper->usb;
+    sleeper->working = usb != NULL;
+    pthread_mutex_unlock(&sleeper->lock);
+    if (usb != NULL)
+        woken(usb);
+    pthread_mutex_lock(&sleeper->lock);
+    sleeper->working = false;
+    pthread_cond_broadcast(&sleeper->changed);
+    pthread_mutex_unlock(&sleeper->lock);
+    sleeper_put(sleeper);
+    return NULL;
+}
+
+static bool start_thread(struct usb_sleeper *sleeper)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    pthread_t thread;
+    int error;
+
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread, &attributes, sleep_thread, sleeper);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error == 0;
+}
+
+/* NULL: no memory, file or thread. */
+static struct usb_sleeper *sleeper_new(struct ccid_usb *usb)
+{
+    struct usb_sleeper *sleeper = calloc(1, sizeof(*sleeper));
+
+    if (sleeper == NULL)
+        return NULL;
+    pthread_mutex_init(&sleeper->lock, NULL);
+    pthread_cond_init(&sleeper->changed, NULL);
+    sleeper->refs = 2;
+    sleeper->usb = usb;
+    sleeper->fd = fcntl(usb->fd, F_DUPFD_CLOEXEC, 0);
+    if (sleeper->fd < 0 || !start_thread(sleeper)) {
+        sleeper->refs = 1;
+        sleeper_put(sleeper);
+        return NULL;
+    }
+    return sleeper;
+}
+
+/* ---- from outside ----------------------------------------------------------------- */
+
+void usb_power_lost(struct ccid_usb *usb)
+{
+    struct usb_power *self = &usb->power;
+
+    pthread_mutex_lock(&self->lock);
+    self->lost = true;
+    if (self->allowed && self->sleeper == NULL && !self->ending)
+        self->sleeper = sleeper_new(usb);
+    pthread_mutex_unlock(&self->lock);
+}
+
+void usb_power_enter(struct ccid_usb *usb)
+{
+    struct usb_power *self = &usb->power;
+    bool allowed, lost;
+
+    pthread_mutex_lock(&self->lock);
+    self->users++;
+    allowed = self->allowed;
+    lost = self->lost;
+    pthread_mutex_unlock(&self->lock);
+    if (allowed) {
+        ioctl(usb->fd, USBDEVFS_FORBID_SUSPEND); /* wakes it up, and waits for that */
+        pthread_mutex_lock(&self->lock);
+        self->allowed = false;
+        lost = self->lost;
+        pthread_mutex_unlock(&self->lock);
+    }
+    if (lost)
+        listen_again(usb);
+}
+
+void usb_power_leave(struct ccid_usb *usb)
+{
+    pthread_mutex_lock(&usb->power.lock);
+    usb->power.users--;
+    pthread_mutex_unlock(&usb->power.lock);
+}
+
+void usb_power_may_sleep(struct ccid_usb *usb, bool yes)
+{
+    if (!usb->power.possible)
+        return;
+    pthread_mutex_lock(&usb->power.lock);
+    usb->power.wanted = yes;
+    allow_locked(usb);
+    pthread_mutex_unlock(&usb->power.lock);
+}
+
+void usb_power_end(struct ccid_usb *usb)
+{
+    struct usb_power *self = &usb->power;
+    struct usb_sleeper *sleeper;
+    bool allowed;
+
+    pthread_mutex_lock(&self->lock);
+    self->ending = true;
+    allowed = self->allowed;
+    pthread_mutex_unlock(&self->lock);
+    if (allowed)
+        ioctl(usb->fd, USBDEVFS_FORBID_SUSPEND);
+    pthread_mutex_lock(&self->lock);
+    self->allowed = false;
+    sleeper = self->sleeper;
+    self->sleeper = NULL;
+    pthread_mutex_unlock(&self->lock);
+    if (sleeper == NULL)
+        return;
+    pthread_mutex_lock(&sleeper->lock);
+    sleeper->usb = NULL;
+    while (sleeper->working)
+        pthread_cond_wait(&sleeper->changed, &sleeper->lock);
+    pthread_mutex_unlock(&sleeper->lock);
+    sleeper_put(sleeper);
+}
