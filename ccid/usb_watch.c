@@ -290,9 +290,13 @@ static void device_seen(libusb_device *usb)
     struct libusb_device_descriptor descriptor;
     struct libusb_config_descriptor *config = NULL;
     struct usb_device *device = NULL;
-    bool configured = libusb_get_active_config_descriptor(usb, &config) == 0;
+    int error = libusb_get_active_config_descriptor(usb, &config);
+    /* Only a device that nobody has configured is configured here: that resets it. */
+    bool configured = error != LIBUSB_ERROR_NOT_FOUND;
 
-    if (!configured && libusb_get_config_descriptor(usb, 0, &config) != 0)
+    if (!configured)
+        error = libusb_get_config_descriptor(usb, 0, &config);
+    if (error != 0)
         return;
     if (has_candidate(config) && libusb_get_device_descriptor(usb, &descriptor) == 0)
         device = calloc(1, sizeof(*device));
