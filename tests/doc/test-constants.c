@@ -268,6 +268,7 @@ static const struct constant io_manager[] = {
     IS(IRP_MJ_CREATE, 0x00),
     IS(IRP_MJ_CLOSE, 0x02),
     IS(IRP_MJ_DEVICE_CONTROL, 0x0E),
+    IS(IRP_MJ_INTERNAL_DEVICE_CONTROL, 0x0F),
     IS(IRP_MJ_CLEANUP, 0x12),
     IS(IRP_MJ_POWER, 0x16),
     IS(IRP_MJ_SYSTEM_CONTROL, 0x17),
