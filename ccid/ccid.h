@@ -38,8 +38,9 @@ NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
 /*
  * Plugs a virtual reader with a card in every slot. shape is NULL (short and extended
  * APDUs), "tpdu" (TPDU level, a T=0 card), "tpdu-t1" (the same with a T=1 card),
- * "mechanical" (swallows, ejects and confiscates), or VID:PID or VID:PID:INTERFACE of a
- * real reader (virtual_corpus.h); STATUS_NOT_SUPPORTED for anything else.
+ * "mechanical" (swallows, ejects and confiscates), "pinpad" (keys and a display), or
+ * VID:PID or VID:PID:INTERFACE of a real reader (virtual_corpus.h); STATUS_NOT_SUPPORTED
+ * for anything else.
  */
 NTSTATUS ccid_virtual_plug(const char *shape);
 
@@ -49,5 +50,7 @@ NTSTATUS ccid_virtual_plug(const char *shape);
 int ccid_virtual_insert(PDEVICE_OBJECT device, const uint8_t *atr, size_t atr_len);
 int ccid_virtual_remove(PDEVICE_OBJECT device);
 int ccid_virtual_unplug(PDEVICE_OBJECT device);
+/* What its user does when the PIN pad asks next (ccid_virtual_reader_type). */
+int ccid_virtual_type(PDEVICE_OBJECT device, const char *keys);
 
 #endif

@@ -32,6 +32,7 @@ void virtual_end(struct ccid_virtual_reader *reader, uint8_t slot_index,
     struct virtual_slot *slot = &reader->slots[slot_index];
 
     slot->running = false;
+    slot->pad.asking = false;
     virtual_put(reader, slot_index, slot->busy_answer, slot->busy_seq, outcome, error,
                 extra, slot->response, data_len);
     reader->queue[reader->queue_count - 1].ends = true;
@@ -130,7 +131,9 @@ void virtual_tick_locked(struct ccid_virtual_reader *reader, uint64_t now_ms)
             continue;
         if (now_ms >= slot->finish_ms) {
             slot->running = false;
-            if (slot->finish_error != 0)
+            if (slot->pad.asking)
+                virtual_pinpad_typed(reader, i);
+            else if (slot->finish_error != 0)
                 virtual_end(reader, i, CCID_FAILED, slot->finish_error, 0, 0);
             else
                 virtual_respond(reader, i);

@@ -153,8 +153,8 @@ static NTSTATUS find_shape(const char *name, struct ccid_virtual_model **model,
         return STATUS_SUCCESS;
     if (strchr(name, ':') == NULL) {
         SmcLog(NULL, status,
-               "virtual reader: no shape \"%s\"; there are tpdu, tpdu-t1, mechanical and "
-               "VID:PID",
+               "virtual reader: no shape \"%s\"; there are tpdu, tpdu-t1, mechanical, "
+               "pinpad and VID:PID",
                name);
         return status;
     }
@@ -280,6 +280,18 @@ int ccid_virtual_remove(PDEVICE_OBJECT device)
     if (plugged == NULL)
         return -ENODEV;
     result = ccid_virtual_reader_remove(plugged->reader, device->SlotNumber);
+    let_go(plugged);
+    return result;
+}
+
+int ccid_virtual_type(PDEVICE_OBJECT device, const char *keys)
+{
+    struct plugged *plugged = hold(device);
+    int result;
+
+    if (plugged == NULL)
+        return -ENODEV;
+    result = ccid_virtual_reader_type(plugged->reader, device->SlotNumber, keys);
     let_go(plugged);
     return result;
 }

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #define PIN_TRIES 3
+#define PIN_MIN   4
 
 static const uint8_t builtin_atr[] = {0x3b, 0x88, 0x80, 0x01, 0x54, 0x45, 0x53,
                                       0x54, 0x42, 0x45, 0x44, 0x01, 0x5d};
 static const uint8_t application_id[] = {0xf0, 0x54, 0x45, 0x53, 0x54, 0x42, 0x45, 0x44};
 static const uint8_t master_file[] = {0x3f, 0x00};
-static const uint8_t right_pin[] = {0x31, 0x32, 0x33, 0x34, 0x35, 0x36};
+static const uint8_t first_pin[] = {0x31, 0x32, 0x33, 0x34, 0x35, 0x36};
 
 /* An APDU taken apart (ISO 7816-4 §5.1). */
 struct command {
@@ -112,21 +113,51 @@ static struct answer select_file(uint32_t parameters, const struct command *comm
                     : 0x6a82);
 }
 
-static struct answer verify(struct ccid_virtual_card *card, const struct command *command)
+/* Whether the data begins with the card's PIN; a wrong one costs a try. */
+static bool knows_pin(struct ccid_virtual_card *card, const uint8_t *pin, size_t len)
 {
-    if (command->data_len == 0)
-        return only(0x6700);
     card->pin_verified = false;
     if (card->pin_tries == 0)
-        return only(0x6983);
-    if (command->data_len == sizeof(right_pin) &&
-        memcmp(command->data, right_pin, sizeof(right_pin)) == 0) {
+        return false;
+    if (len >= card->pin_len && memcmp(pin, card->pin, card->pin_len) == 0) {
         card->pin_tries = PIN_TRIES;
-        card->pin_verified = true;
-        return only(0x9000);
+        return true;
     }
     card->pin_tries--;
-    return only((uint16_t)(0x63c0 | card->pin_tries));
+    return false;
+}
+
+static struct answer wrong_pin(const struct ccid_virtual_card *card, bool was_blocked)
+{
+    return only(was_blocked ? 0x6983 : (uint16_t)(0x63c0 | card->pin_tries));
+}
+
+static struct answer verify(struct ccid_virtual_card *card, const struct command *command)
+{
+    bool blocked = card->pin_tries == 0;
+
+    if (command->data_len == 0)
+        return only(0x6700);
+    if (!knows_pin(card, command->data,
+                   command->data_len == card->pin_len ? card->pin_len : 0))
+        return wrong_pin(card, blocked);
+    card->pin_verified = true;
+    return only(0x9000);
+}
+
+static struct answer change_pin(struct ccid_virtual_card *card,
+                                const struct command *command)
+{
+    bool blocked = card->pin_tries == 0;
+    size_t new_len = command->data_len - card->pin_len;
+
+    if (command->data_len < card->pin_len + PIN_MIN || new_len > sizeof(card->pin))
+        return only(0x6700);
+    if (!knows_pin(card, command->data, command->data_len))
+        return wrong_pin(card, blocked);
+    memcpy(card->pin, command->data + card->pin_len, new_len);
+    card->pin_len = new_len;
+    return only(0x9000);
 }
 
 static struct answer echo(const struct command *command, uint8_t *response)
@@ -172,6 +203,10 @@ static struct answer interindustry(struct ccid_virtual_card *card, uint8_t instr
     case 0x20:
         if (parameters == 0x0080)
             return verify(card, command);
+        break;
+    case 0x24:
+        if (parameters == 0x0080)
+            return change_pin(card, command);
         break;
     default:
         break;
@@ -232,7 +267,12 @@ bool ccid_virtual_card_init(struct ccid_virtual_card *card, const uint8_t *atr,
     }
     if (atr_len < 2 || atr_len > CCID_VIRTUAL_ATR_MAX)
         return false;
-    *card = (struct ccid_virtual_card){.atr_len = atr_len, .pin_tries = PIN_TRIES};
+    *card = (struct ccid_virtual_card){
+        .atr_len = atr_len,
+        .pin_tries = PIN_TRIES,
+        .pin_len = sizeof(first_pin),
+    };
+    memcpy(card->pin, first_pin, sizeof(first_pin));
     memcpy(card->atr, atr, atr_len);
     return true;
 }

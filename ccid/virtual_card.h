@@ -9,6 +9,7 @@
  *   00 CA P1 P2 Le           Le bytes 00 01 02 ...
  *   00 B0 P1 P2 Le           likewise
  *   00 20 00 80 Lc PIN       VERIFY 31 32 33 34 35 36; three tries: 63Cx, then 6983
+ *   00 24 00 80 Lc OLD NEW   changes it, to four to eight bytes; tries as above
  *   80 00 01 00 01 11        the card is mute from now on, until its next reset
  *   80 E0 00 00 Lc data [Le] ECHO
  *   80 E2 P1 P2 [Le]         P1P2 bytes 00 01 02 ... (at most Le)
@@ -33,6 +34,8 @@
 struct ccid_virtual_card {
     uint8_t atr[CCID_VIRTUAL_ATR_MAX];
     size_t atr_len;
+    uint8_t pin[8];
+    size_t pin_len;
     uint8_t pin_tries;    /* left; kept over resets, as in a real card's EEPROM */
     bool pin_verified;    /* lost at every reset */
     bool mute;            /* until the next reset */

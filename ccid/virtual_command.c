@@ -86,7 +86,8 @@ static void t0_apdu(struct virtual_request *request)
     }
 }
 
-static void run_card(struct virtual_request *request, const uint8_t *apdu, size_t len)
+void virtual_card_run(const struct virtual_request *request, const uint8_t *apdu,
+                      size_t len)
 {
     struct virtual_slot *slot = request->slot;
     uint32_t delay_ms = 0;
@@ -137,7 +138,7 @@ static void extended_block(struct virtual_request *request, unsigned level_param
     memcpy(slot->command + slot->command_len, request->data, request->data_len);
     slot->command_len += request->data_len;
     if (ends) {
-        run_card(request, slot->command, slot->command_len);
+        virtual_card_run(request, slot->command, slot->command_len);
     } else {
         slot->collecting = true;
         virtual_done(request, 0x10, 0);
@@ -183,7 +184,7 @@ static void xfr_block(struct virtual_request *request)
         else if (!is_short_apdu(request->data, request->data_len))
             virtual_failed(request, VIRTUAL_AT_LENGTH);
         else
-            run_card(request, request->data, request->data_len);
+            virtual_card_run(request, request->data, request->data_len);
         break;
     case CCID_LEVEL_TPDU:
         if (level_parameter != 0)
@@ -245,7 +246,8 @@ static const struct command {
     {T0_APDU, CCID_SLOT_STATUS, false, t0_apdu},
     {CCID_XFR_BLOCK, CCID_DATA_BLOCK, true, xfr_block},
     {CCID_MECHANICAL, CCID_SLOT_STATUS, false, mechanical},
-    {CCID_ESCAPE_OUT, CCID_ESCAPE_IN, true, unsupported},
+    {CCID_SECURE, CCID_DATA_BLOCK, true, virtual_pinpad},
+    {CCID_ESCAPE_OUT, CCID_ESCAPE_IN, true, virtual_escape},
 };
 
 static const struct command unknown_command = {0, CCID_SLOT_STATUS, true, unsupported};

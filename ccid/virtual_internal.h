@@ -7,6 +7,7 @@
 #include "ccid/msg.h"
 #include "ccid/virtual_card.h"
 #include "ccid/virtual_contact.h"
+#include "ccid/virtual_pinpad.h"
 #include "ccid/virtual_reader.h"
 
 /* The longest message that the device takes, and sends. Readers that say 263 do take a
@@ -60,6 +61,7 @@ struct virtual_slot {
     uint32_t clock_khz; /* in force, where the host has to set them (virtual_rate.c) */
     uint32_t rate_bps;
     bool clock_stopped;
+    struct ccid_virtual_pad pad;
 
     /* The command that has no answer yet, or whose answer has not been taken. */
     bool busy;
@@ -153,6 +155,10 @@ struct virtual_request {
 void virtual_done(const struct virtual_request *request, uint8_t extra, size_t data_len);
 void virtual_failed(const struct virtual_request *request, uint8_t error);
 
+/* An APDU for the card of the slot, whose command it answers. */
+void virtual_card_run(const struct virtual_request *request, const uint8_t *apdu,
+                      size_t len);
+
 /* One Bulk-OUT message, whole. */
 void virtual_command_locked(struct ccid_virtual_reader *reader, const uint8_t *message,
                             size_t len);
@@ -236,6 +242,15 @@ void virtual_mute(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_
 void virtual_character_reset(struct virtual_character *line);
 /* XfrBlock of an active slot; expected is wLevelParameter. */
 void virtual_character_block(struct virtual_request *request, unsigned expected);
+
+/* ---- virtual_pinpad.c, virtual_escape.c, all with the lock held -------------------- */
+
+/* Secure. */
+void virtual_pinpad(struct virtual_request *request);
+/* The user is ready: the card gets its command. */
+void virtual_pinpad_typed(struct ccid_virtual_reader *reader, uint8_t slot_index);
+/* Escape. */
+void virtual_escape(struct virtual_request *request);
 
 /* ---- virtual_answer.c, all with the lock held ------------------------------------- */
 

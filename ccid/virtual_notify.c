@@ -120,3 +120,14 @@ int ccid_virtual_reader_remove(struct ccid_virtual_reader *reader, unsigned slot
     pthread_mutex_unlock(&reader->lock);
     return result;
 }
+
+int ccid_virtual_reader_type(struct ccid_virtual_reader *reader, unsigned slot,
+                             const char *keys)
+{
+    if (slot >= reader->shape.slot_count || !ccid_virtual_pad_keys(keys))
+        return -EINVAL;
+    pthread_mutex_lock(&reader->lock);
+    memcpy(reader->slots[slot].pad.keys, keys, strlen(keys) + 1);
+    pthread_mutex_unlock(&reader->lock);
+    return 0;
+}

@@ -33,6 +33,12 @@ int ccid_virtual_reader_insert(struct ccid_virtual_reader *reader, unsigned slot
                                const uint8_t *atr, size_t atr_len);
 int ccid_virtual_reader_remove(struct ccid_virtual_reader *reader, unsigned slot);
 
+/* What the user does when the PIN pad asks next: "cancel", "timeout", or the PINs that he
+ * types, digits with slashes between. Otherwise he types 123456 wherever he is asked. 0;
+ * -EINVAL: no such slot, or no such user. */
+int ccid_virtual_reader_type(struct ccid_virtual_reader *reader, unsigned slot,
+                             const char *keys);
+
 /* From now on everything ends with CCID_USB_GONE, what is running included. */
 void ccid_virtual_reader_unplug(struct ccid_virtual_reader *reader);
 

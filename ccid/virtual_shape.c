@@ -77,6 +77,16 @@ static const struct ccid_virtual_shape mechanical = {
     .max_message_length = MESSAGE_EXTENDED,
 };
 
+/* Keys, and a display of two lines of 16 characters. */
+static const struct ccid_virtual_shape pinpad = {
+    .level = CCID_LEVEL_EXTENDED_APDU,
+    ONE_SLOT,
+    .features = AUTOMATIC | CCID_FEATURE_CLOCK_STOP,
+    .max_message_length = MESSAGE_EXTENDED,
+    .lcd_layout = 0x0210,
+    .pin_support = 0x03,
+};
+
 const struct ccid_virtual_shape *ccid_virtual_shape(const char *name)
 {
     static const struct {
@@ -86,6 +96,7 @@ const struct ccid_virtual_shape *ccid_virtual_shape(const char *name)
         {"tpdu", &tpdu},
         {"tpdu-t1", &tpdu_t1},
         {"mechanical", &mechanical},
+        {"pinpad", &pinpad},
     };
 
     if (name == NULL)

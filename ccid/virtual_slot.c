@@ -60,7 +60,7 @@ void virtual_reset_locked(struct ccid_virtual_reader *reader)
         struct virtual_slot *slot = &reader->slots[i];
 
         virtual_slot_deactivate(slot);
-        slot->busy = slot->running = false;
+        slot->busy = slot->running = slot->pad.asking = false;
         slot->abort_control = slot->abort_message = false;
     }
 }

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-static size_t checksum(bool crc, const uint8_t *data, size_t len, uint8_t edc[2])
+size_t ccid_virtual_t1_edc(bool crc, const uint8_t *data, size_t len, uint8_t edc[2])
 {
     if (!crc) {
         uint8_t sum = 0;
@@ -51,7 +51,8 @@ static size_t keep(struct ccid_virtual_t1 *card, uint8_t nad, uint8_t pcb,
     if (len)
         memcpy(block + 3, inf, len);
     card->last_len = 3 + len;
-    card->last_len += checksum(card->crc, block, card->last_len, block + card->last_len);
+    card->last_len +=
+        ccid_virtual_t1_edc(card->crc, block, card->last_len, block + card->last_len);
     return card->last_len;
 }
 
@@ -154,7 +155,8 @@ static size_t send_last(struct ccid_virtual_t1 *card, uint8_t *out)
         return 0;
     case CCID_T1_FAULT_WRONG_SEQ:
         out[1] ^= (out[1] & 0x80) ? 0x10 : 0x40;
-        checksum(card->crc, out, card->last_len - tail, out + card->last_len - tail);
+        ccid_virtual_t1_edc(card->crc, out, card->last_len - tail,
+                            out + card->last_len - tail);
         break;
     case CCID_T1_FAULT_WTX:
     case CCID_T1_FAULT_ABORT: {
@@ -162,7 +164,7 @@ static size_t send_last(struct ccid_virtual_t1 *card, uint8_t *out)
         out[1] = len ? 0xc3 : 0xc2;
         out[2] = (uint8_t)len;
         out[3] = card->fault_value;
-        return 3 + len + checksum(card->crc, out, 3 + len, out + 3 + len);
+        return 3 + len + ccid_virtual_t1_edc(card->crc, out, 3 + len, out + 3 + len);
     }
     default:
         break;
@@ -178,7 +180,7 @@ size_t ccid_virtual_t1_block(struct ccid_virtual_t1 *card, const uint8_t *in, si
 
     if (len < 3 + tail || len > CCID_VIRTUAL_T1_BLOCK_MAX || in[2] != len - 3 - tail) {
         r_block(card, len ? in[0] : 0, 2);
-    } else if (checksum(card->crc, in, len - tail, edc),
+    } else if (ccid_virtual_t1_edc(card->crc, in, len - tail, edc),
                memcmp(edc, in + len - tail, tail) != 0) {
         r_block(card, in[0], 1);
     } else if (in[1] == 0xe3 || in[1] == 0xe1 || in[1] == 0xe2) {

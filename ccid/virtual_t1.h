@@ -45,6 +45,9 @@ struct ccid_virtual_t1 {
     uint8_t answer[CCID_VIRTUAL_T1_ANSWER_MAX];
 };
 
+/* The LRC or the CRC of a block; returns its length. */
+size_t ccid_virtual_t1_edc(bool crc, const uint8_t *data, size_t len, uint8_t edc[2]);
+
 /* Reset: sequence numbers, IFSD 32, nothing under way. */
 void ccid_virtual_t1_reset(struct ccid_virtual_t1 *card);
 

@@ -26,7 +26,8 @@ static const char usage[] =
     "    -f              stay in the foreground, log to stderr\n"
     "    -d[LEVEL]       debug lines of the driver, mask (all without LEVEL)\n"
     "    --virtual[=N]   plug a virtual reader, or N of them, with a card\n"
-    "    --virtual=SHAPE one of another kind: tpdu, tpdu-t1, mechanical, VID:PID\n"
+    "    --virtual=SHAPE one of another kind: tpdu, tpdu-t1, mechanical, pinpad,\n"
+    "                    VID:PID\n"
     "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
     "    -o escape       let programs send commands of the reader's vendor\n"
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
         .insert = ccid_virtual_insert,
         .remove = ccid_virtual_remove,
         .unplug = ccid_virtual_unplug,
+        .type = ccid_virtual_type,
     };
     static struct command_line line;
     struct fuse_args args = FUSE_ARGS_INIT(argc, argv);

@@ -19,6 +19,7 @@ struct scfs_driver {
     int (*insert)(PDEVICE_OBJECT device, const uint8_t *atr, size_t atr_len);
     int (*remove)(PDEVICE_OBJECT device);
     int (*unplug)(PDEVICE_OBJECT device);
+    int (*type)(PDEVICE_OBJECT device, const char *keys);
 };
 
 #define SCFS_SHAPES_MAX  64

@@ -111,6 +111,17 @@ static int parse_shape(const char *text, struct scfs_virtual_line *line)
     return 0;
 }
 
+/* Digits, or a word; the driver knows which there are. */
+static int parse_keys(const char *text, struct scfs_virtual_line *line)
+{
+    size_t len = strlen(text);
+
+    if (len >= sizeof line->keys)
+        return -EINVAL;
+    memcpy(line->keys, text, len + 1);
+    return 0;
+}
+
 int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *line)
 {
     static const struct {
@@ -118,10 +129,9 @@ int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *l
         enum scfs_virtual_verb verb;
         int words_min, words_max;
     } verbs[] = {
-        {"insert", SCFS_VIRTUAL_INSERT, 2, 3},
-        {"remove", SCFS_VIRTUAL_REMOVE, 2, 2},
-        {"plug", SCFS_VIRTUAL_PLUG, 1, 2},
-        {"unplug", SCFS_VIRTUAL_UNPLUG, 2, 2},
+        {"insert", SCFS_VIRTUAL_INSERT, 2, 3}, {"remove", SCFS_VIRTUAL_REMOVE, 2, 2},
+        {"plug", SCFS_VIRTUAL_PLUG, 1, 2},     {"unplug", SCFS_VIRTUAL_UNPLUG, 2, 2},
+        {"type", SCFS_VIRTUAL_TYPE, 3, 3},
     };
     char words[WORDS_MAX][WORD_SIZE];
     int count = len <= LINE_LEN_MAX ? split(text, len, words) : -EINVAL;
@@ -139,12 +149,28 @@ int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *l
             return count == 2 ? parse_shape(words[1], line) : 0;
         if (!scfs_reader_number(words[1], &line->number))
             return -ENODEV;
+        if (line->verb == SCFS_VIRTUAL_TYPE)
+            return parse_keys(words[2], line);
         return count == 3 ? parse_atr(words[2], line) : 0;
     }
     return -EINVAL;
 }
 
 /* ---- execution ------------------------------------------------------------------- */
+
+static int ask_driver(const struct scfs_driver *driver, struct scfs_reader *reader,
+                      const struct scfs_virtual_line *line)
+{
+    switch (line->verb) {
+    case SCFS_VIRTUAL_INSERT:
+        return driver->insert(reader->device, line->atr, line->atr_len);
+    case SCFS_VIRTUAL_TYPE:
+        return driver->type != NULL ? driver->type(reader->device, line->keys)
+                                    : -EOPNOTSUPP;
+    default:
+        return driver->remove(reader->device);
+    }
+}
 
 static int execute(struct scfs *fs, const struct scfs_virtual_line *line)
 {
@@ -167,9 +193,7 @@ static int execute(struct scfs *fs, const struct scfs_virtual_line *line)
     } else if (line->verb == SCFS_VIRTUAL_UNPLUG) {
         result = scfs_reader_unplug(reader, driver->unplug);
     } else if (scfs_reader_enter(reader)) {
-        result = line->verb == SCFS_VIRTUAL_INSERT
-                     ? driver->insert(reader->device, line->atr, line->atr_len)
-                     : driver->remove(reader->device);
+        result = ask_driver(driver, reader, line);
         scfs_reader_leave(reader);
     }
     scfs_reader_put(reader);

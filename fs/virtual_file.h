@@ -9,12 +9,14 @@
 
 #define SCFS_VIRTUAL_ATR_MAX   33
 #define SCFS_VIRTUAL_SHAPE_MAX 16
+#define SCFS_VIRTUAL_KEYS_MAX  48
 
 enum scfs_virtual_verb {
     SCFS_VIRTUAL_INSERT, /* insert READER [ATRHEX] */
     SCFS_VIRTUAL_REMOVE, /* remove READER */
     SCFS_VIRTUAL_PLUG,   /* plug [SHAPE] */
     SCFS_VIRTUAL_UNPLUG, /* unplug READER */
+    SCFS_VIRTUAL_TYPE,   /* type READER KEYS */
 };
 
 struct scfs_virtual_line {
@@ -23,6 +25,7 @@ struct scfs_virtual_line {
     uint8_t atr[SCFS_VIRTUAL_ATR_MAX];
     size_t atr_len;                     /* 0: none given */
     char shape[SCFS_VIRTUAL_SHAPE_MAX]; /* "": none given */
+    char keys[SCFS_VIRTUAL_KEYS_MAX];
 };
 
 /* Whether the text may be the name of a shape: VID:PID, four hexadecimal digits each,

@@ -184,6 +184,28 @@ static void test_card_verify_counts_down_and_blocks(void **state)
     expect(&card, "00200080 06 313233343536", "6983"); /* a reset does not unblock */
 }
 
+static void test_card_change_of_the_pin_needs_the_present_one(void **state)
+{
+    struct ccid_virtual_card card = new_card();
+
+    (void)state;
+    expect(&card, "00240080", "6700");
+    expect(&card, "00240080 09 313233343536 313233", "6700"); /* too short, no try */
+    expect(&card, "00240080 0F 313233343536 313233343536373839", "6700");
+    expect(&card, "00240080 0A 313233343537 31323334", "63C2");
+    expect(&card, "00240080 0A 313233343536 34333231", "9000");
+    expect(&card, "80E60000", "6982"); /* to change it is not to verify it */
+    expect(&card, "00200080 06 313233343536", "63C2");
+    expect(&card, "00200080 04 34333231", "9000");
+    expect(&card, "80E60000", "9000");
+    expect(&card, "00240080 0C 34333231 3132333435363738", "9000");
+    expect(&card, "00200080 08 3132333435363738", "9000");
+    expect(&card, "00240080 0C 000000000000000000000000", "63C2");
+    expect(&card, "00240080 0C 000000000000000000000000", "63C1");
+    expect(&card, "00240080 0C 000000000000000000000000", "63C0");
+    expect(&card, "00240080 0C 313233343536373831323334", "6983");
+}
+
 static void test_card_reset_forgets_pin_and_counter(void **state)
 {
     struct ccid_virtual_card card = new_card();
@@ -256,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_card_challenge_differs_each_time),
         cmocka_unit_test(test_card_delay_command_tells_its_time),
         cmocka_unit_test(test_card_verify_counts_down_and_blocks),
+        cmocka_unit_test(test_card_change_of_the_pin_needs_the_present_one),
         cmocka_unit_test(test_card_reset_forgets_pin_and_counter),
         cmocka_unit_test(test_card_wrong_pin_ends_the_verified_state),
         cmocka_unit_test(test_card_atr_length_is_checked_and_content_is_not),

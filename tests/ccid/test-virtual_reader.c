@@ -222,7 +222,7 @@ static void test_reader_bad_messages_are_answered_with_the_index_of_the_error(
     expect("65 FFFFFFFF 00 03 000000", "81 00000000 00 03 41 01 00");
     expect("65 00000000 01 04 000000", "81 00000000 01 04 42 05 00");
     expect("FF 00000000 00 05 000000", "81 00000000 00 05 41 00 00");
-    expect("6B 01000000 00 06 000000 AA", "83 00000000 00 06 41 00 00");
+    expect("69 01000000 00 06 000000 AA", "80 00000000 00 06 41 FE 00");
     assert_int_equal(out("65 0000"), CCID_USB_OK);
     expect_silence();
     expect("65 00000000 00 07 000000", "81 00000000 00 07 01 00 00");

@@ -30,6 +30,7 @@ static void test_parse_takes_the_four_commands(void **state)
         {"plug tpdu-t1", SCFS_VIRTUAL_PLUG, 0, "", 0, "tpdu-t1"},
         {"plug fifteen-letters", SCFS_VIRTUAL_PLUG, 0, "", 0, "fifteen-letters"},
         {"unplug reader1", SCFS_VIRTUAL_UNPLUG, 1, "", 0, ""},
+        {"type reader2 1234/4321/4321", SCFS_VIRTUAL_TYPE, 2, "", 0, ""},
     };
 
     (void)state;
@@ -58,6 +59,11 @@ static void test_parse_refuses_everything_else(void **state)
         {"   ", -EINVAL},
         {"eject reader0", -EINVAL},
         {"insert", -EINVAL},
+        {"type reader0", -EINVAL},
+        {"type 1234", -EINVAL},
+        {"type reader0 1234 4321", -EINVAL},
+        {"type reader0 123456789012345678901234567890123456789012345678", -EINVAL},
+        {"type lcd 1234", -ENODEV},
         {"insert reader0 3b 00", -EINVAL},
         {"insert reader0 3b0", -EINVAL},
         {"insert reader0 3g", -EINVAL},
