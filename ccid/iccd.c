@@ -17,7 +17,7 @@
  * belongs to, and forgotten by the token when it is switched off.
  *
  * Bounds: a request moves 4096 bytes at most; each answer of the token renews the time of
- * the command, but 4096 times at most and not beyond its total. The token says how long
+ * a block, but 4096 times at most and not beyond its total. The token says how long
  * to wait before it is asked again; we wait a second at most, and a thirty-second of the
  * time so far at least, so that a short delay does not use the number up.
  *
@@ -177,7 +177,9 @@ NTSTATUS ccid_iccd_run(struct ccid_slot *slot, struct ccid_command *command,
     uint32_t total_ms = CCID_COMMAND_MAX_MS;
     NTSTATUS status;
 
-    if (command->total_ms != 0 && command->total_ms < total_ms)
+    if (command->type != CCID_XFR_BLOCK)
+        total_ms = command->timeout_ms; /* nobody's work is worth more than that */
+    else if (command->total_ms != 0 && command->total_ms < total_ms)
         total_ms = command->total_ms;
     x.begin_ms = now_ms(&x);
     x.give_up_ms = x.begin_ms + total_ms;

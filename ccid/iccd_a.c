@@ -97,16 +97,20 @@ static NTSTATUS receive(struct iccd *x, struct iccd_t0 *t0, uint32_t *length)
     return status;
 }
 
+/* ISO/IEC 7816-3 §10.3.3: SW1 is 6Xh or 9Xh. Anything else is data, and token and driver
+ * are not at the same point. */
 static NTSTATUS end(struct iccd *x, uint32_t length)
 {
+    uint8_t *sw = iccd_data(x) + length;
     uint32_t got = 0;
-    NTSTATUS status =
-        iccd_in(x, ICCD_DATA_BLOCK, iccd_data(x) + length, STATUS_WORD, &got);
+    NTSTATUS status = iccd_in(x, ICCD_DATA_BLOCK, sw, STATUS_WORD, &got);
 
     if (status != STATUS_SUCCESS)
         return status;
     if (got != STATUS_WORD)
         return iccd_violation(x, "half a status word");
+    if (sw[0] >> 4 != 6 && sw[0] >> 4 != 9)
+        return iccd_violation(x, "a status word that is none");
     iccd_done(x, CCID_ICC_ACTIVE, 0, length + STATUS_WORD);
     return STATUS_SUCCESS;
 }

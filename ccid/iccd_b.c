@@ -13,10 +13,22 @@
 #define TYPE_POLL      0x80
 
 #define POWER_SELECT 1 /* the token's own supply */
-#define ICC_STATUS(b)                                                                    \
-    (((b)&0x03) == 0   ? CCID_ICC_ACTIVE                                                 \
-     : ((b)&0x03) == 1 ? CCID_ICC_INACTIVE                                               \
-                       : CCID_ICC_ABSENT)
+
+/* bmICCStatus. A token is its own card: one that says that there is none is believed only
+ * if it has a way to say that it is back. Otherwise a reset may find it. */
+static enum ccid_icc icc_status(const struct iccd *x, uint8_t status)
+{
+    bool tells = x->slot->device->desc.interrupt_in.address != 0;
+
+    switch (status & 0x03) {
+    case 0:
+        return CCID_ICC_ACTIVE;
+    case 1:
+        return CCID_ICC_INACTIVE;
+    default:
+        return tells ? CCID_ICC_ABSENT : CCID_ICC_INACTIVE;
+    }
+}
 
 /* Judges one DATA_BLOCK. STATUS_MORE_PROCESSING_REQUIRED: not the answer yet. */
 static NTSTATUS take_block(struct iccd *x, const uint8_t *block, uint32_t length)
@@ -33,7 +45,7 @@ static NTSTATUS take_block(struct iccd *x, const uint8_t *block, uint32_t length
     if (length < 3)
         return iccd_violation(x, "a DataBlock without its parameters");
     if (type == TYPE_FAILED) {
-        iccd_failed(x, ICC_STATUS(block[1]), block[2]);
+        iccd_failed(x, icc_status(x, block[1]), block[2]);
         return STATUS_SUCCESS;
     }
     status = iccd_wait(x, (uint32_t)(block[1] | block[2] << 8) * 10); /* wDelayTime */
@@ -65,7 +77,7 @@ NTSTATUS iccd_b_status(struct iccd *x)
         return status;
     if (got < 2)
         return iccd_violation(x, "a slot status without bStatus");
-    iccd_done(x, ICC_STATUS(bytes[1]), 0, 0);
+    iccd_done(x, icc_status(x, bytes[1]), 0, 0);
     return STATUS_SUCCESS;
 }
 

@@ -9,7 +9,7 @@
  *
  * A request that cannot be at this point is stalled: a second command before the answer
  * to the first has been fetched, data where none is due, a request of the other version.
- * Power off ends everything, whatever is going on.
+ * Power on and power off end everything, whatever is going on.
  */
 #include "ccid/virtual_internal.h"
 
@@ -114,10 +114,15 @@ static bool take(const struct control *c)
     return true;
 }
 
-static bool power_off(const struct control *c)
+static void forget(const struct control *c)
 {
     virtual_reset_locked(c->reader);
     *c->iccd = (struct virtual_iccd){0};
+}
+
+static bool power_off(const struct control *c)
+{
+    forget(c);
     return c->len == 0;
 }
 
@@ -125,8 +130,9 @@ static bool power_off(const struct control *c)
 
 static bool b_power_on(const struct control *c)
 {
-    if (c->slot->busy || c->len != 0)
+    if (c->len != 0)
         return false;
+    forget(c);
     send(c, CCID_ICC_POWER_ON, (uint8_t)c->value, 0, NULL, 0);
     return true;
 }
@@ -187,8 +193,7 @@ static bool a_power_on(const struct control *c)
     const struct virtual_message *message;
     bool powered;
 
-    if (c->slot->busy)
-        return false;
+    forget(c);
     send(c, CCID_ICC_POWER_ON, 1, 0, NULL, 0);
     message = answer(c);
     powered = message != NULL && outcome_of(message) == CCID_DONE;

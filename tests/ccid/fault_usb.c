@@ -130,15 +130,30 @@ static enum ccid_usb_result control(struct ccid_usb *usb, uint8_t request_type,
 {
     struct fault_usb *self = from_usb(usb);
     const struct fault *fault = next_fault(self, FAULT_ON_CONTROL);
+    bool in = (request_type & 0x80) != 0;
     enum ccid_usb_result result;
 
     *done = 0;
     if (fails_before(self, fault, &timeout_ms, &result))
         return result;
-    if (fault != NULL && fault->kind == FAULT_LOSE)
+    if (fault != NULL && fault->kind == FAULT_LOSE && !in) {
+        *done = data_len; /* the host believes that it has gone out */
         return CCID_USB_OK;
-    return self->inner.ops->control(self->inner.usb, request_type, request, value, index,
-                                    data, data_len, done, timeout_ms);
+    }
+    result = self->inner.ops->control(self->inner.usb, request_type, request, value,
+                                      index, data, data_len, done, timeout_ms);
+    if (fault == NULL || result != CCID_USB_OK || !in)
+        return result;
+    if (fault->kind == FAULT_LOSE) {
+        *done = 0;
+        self->clock->now_ms += timeout_ms;
+        return CCID_USB_TIMEOUT;
+    }
+    if (fault->kind == FAULT_SHORT && *done > fault->len)
+        *done = fault->len;
+    if (fault->kind == FAULT_MUTATE && *done > fault->offset)
+        data[fault->offset] = fault->value;
+    return result;
 }
 
 static enum ccid_usb_result clear_halt(struct ccid_usb *usb)

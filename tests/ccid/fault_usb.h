@@ -25,8 +25,8 @@ enum fault_kind {
                      device has to say is said later. IN with CCID_USB_OK: zero-length
                      transfer */
     FAULT_LOSE,   /* made, but the data is lost on the way; the transfer times out */
-    FAULT_SHORT,  /* IN only: cut to `len` bytes */
-    FAULT_MUTATE, /* IN only: byte `offset` becomes `value` */
+    FAULT_SHORT,  /* IN only, of a control request, too: cut to `len` bytes */
+    FAULT_MUTATE, /* likewise: byte `offset` becomes `value` */
     FAULT_SEQ,    /* IN only: bSeq of another command */
     FAULT_DELAY,  /* takes `delay_ms` longer; past the deadline it is a TIMEOUT, not made
                    */

@@ -194,8 +194,9 @@ void token_off(struct scripted_token *token)
         token_in(token, 0x81, "00 01 00");
 }
 
-void token_begin(struct scripted_token *token, uint8_t protocol, uint32_t features)
+void token_begin(struct scripted_token *token, enum token_kind kind, uint32_t features)
 {
+    bool interrupt = kind == TOKEN_B;
     uint8_t descriptor[54];
     struct config config;
 
@@ -203,16 +204,18 @@ void token_begin(struct scripted_token *token, uint8_t protocol, uint32_t featur
     token->now_ms = 1000000;
     bench_begin(&token->bench, BENCH_EXTENDED);
     memcpy(descriptor, config_class_descriptor, sizeof(descriptor));
-    descriptor[5] = 1;                     /* 5 V */
-    descriptor[6] = protocol == 1 ? 1 : 2; /* dwProtocols */
+    descriptor[5] = 1;                       /* 5 V */
+    descriptor[6] = kind == TOKEN_A ? 1 : 2; /* dwProtocols */
     for (int i = 0; i < 4; i++)
         descriptor[40 + i] = (uint8_t)(features >> (8 * i));
     descriptor[44] = 0x05; /* 261 */
     descriptor[45] = 0x01;
     descriptor[46] = descriptor[47] = 0;
     config_begin(&config, 1);
-    config_interface(&config, 0, 0x0B, protocol, 0);
+    config_interface(&config, 0, 0x0B, kind == TOKEN_A ? 1 : 2, interrupt);
     config_append(&config, descriptor, sizeof(descriptor));
+    if (interrupt)
+        config_endpoint(&config, 0x83, 3, 8);
     assert_int_equal(ccid_desc_parse(config.bytes, config.length, 0, &token->bench.desc),
                      STATUS_SUCCESS);
     token->bench.port =
@@ -228,9 +231,9 @@ void token_begin(struct scripted_token *token, uint8_t protocol, uint32_t featur
     assert_int_equal(bench_state(&token->bench), SCARD_SWALLOWED);
 }
 
-void token_ready(struct scripted_token *token, uint8_t protocol, uint32_t features)
+void token_ready(struct scripted_token *token, enum token_kind kind, uint32_t features)
 {
-    token_begin(token, protocol, features);
+    token_begin(token, kind, features);
     if (is_a(token)) {
         token_off(token);
         token_in(token, 0x62, TOKEN_ATR_T0);

@@ -11,6 +11,12 @@
 
 #define TOKEN_STEPS_MAX 10000
 
+enum token_kind {
+    TOKEN_A,
+    TOKEN_B, /* with an interrupt endpoint */
+    TOKEN_B_WITHOUT_INTERRUPT,
+};
+
 struct token_step {
     uint8_t type, request;
     uint16_t value;
@@ -35,11 +41,10 @@ struct scripted_token {
     void *notify_context;
 };
 
-/* A token with these bInterfaceProtocol (1: version A, 2: B) and dwFeatures, added, its
- * card off. */
-void token_begin(struct scripted_token *token, uint8_t protocol, uint32_t features);
+/* A token of that kind with these dwFeatures, added, its card off. */
+void token_begin(struct scripted_token *token, enum token_kind kind, uint32_t features);
 /* The same with a card that has been reset and speaks its protocol. */
-void token_ready(struct scripted_token *token, uint8_t protocol, uint32_t features);
+void token_ready(struct scripted_token *token, enum token_kind kind, uint32_t features);
 /* Fails the test unless every step was played; removes it. */
 void token_end(struct scripted_token *token);
 
@@ -50,9 +55,6 @@ struct token_step *token_in(struct scripted_token *token, uint8_t request,
                             const char *hex);
 /* What the driver sends to switch the card off: at a resynchronisation, for one. */
 void token_off(struct scripted_token *token);
-
-#define TOKEN_A 1
-#define TOKEN_B 2
 
 /* dwFeatures of the real ones: at character level, at short and extended APDU level. */
 #define TOKEN_CHARACTER 0x00000840u

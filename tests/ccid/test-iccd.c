@@ -213,6 +213,8 @@ static void test_a_bad_status_word_ends_the_command(void **state)
         {DATA, "90", CCID_USB_OK, 0, STATUS_IO_DEVICE_ERROR},
         {DATA, "", CCID_USB_OK, 0, STATUS_IO_DEVICE_ERROR},
         {DATA, "90 00", CCID_USB_OK, 3, STATUS_IO_DEVICE_ERROR},
+        {DATA, "00 01", CCID_USB_OK, 0, STATUS_IO_DEVICE_ERROR},
+        {DATA, "A0 00", CCID_USB_OK, 0, STATUS_IO_DEVICE_ERROR},
     };
 
     (void)state;
@@ -507,6 +509,24 @@ static void test_b_token_that_says_absent_has_no_card(void **state)
     token_end(&token);
 }
 
+static void test_b_token_that_cannot_say_that_it_is_back_stays(void **state)
+{
+    (void)state;
+    token_ready(&token, TOKEN_B_WITHOUT_INTERRUPT, TOKEN_SHORT);
+    token_out(&token, XFR, 0, GET_DATA_4);
+    token_in(&token, DATA, "40 42 FE");
+    assert_int_equal(bench_transmit(&token.bench, GET_DATA_4), STATUS_IO_TIMEOUT);
+    assert_int_equal(bench_state(&token.bench), SCARD_SWALLOWED);
+    token_out(&token, 0x62, 1, "");
+    token_in(&token, DATA, "00 " TOKEN_ATR_T1);
+    assert_int_equal(bench_power(&token.bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    token_out(&token, 0x63, 0, "");
+    token_in(&token, 0x81, "00 02 00");
+    assert_int_equal(bench_power(&token.bench, SCARD_POWER_DOWN), STATUS_SUCCESS);
+    assert_int_equal(bench_state(&token.bench), SCARD_SWALLOWED);
+    token_end(&token);
+}
+
 static void test_b_slot_status_cut_short_is_none(void **state)
 {
     (void)state;
@@ -603,6 +623,23 @@ static void test_protocol_of_a_token_needs_no_request(void **state)
     token_end(&token);
 }
 
+/* dwProtocols leaves T=1; the card would begin with T=0. */
+static void test_protocol_of_a_token_is_the_one_that_it_can(void **state)
+{
+    const ULONG t1 = SCARD_PROTOCOL_T1;
+
+    (void)state;
+    token_begin(&token, TOKEN_B, TOKEN_SHORT);
+    token_out(&token, 0x62, 1, "");
+    token_in(&token, DATA, "00 3B 80 80 01 01");
+    assert_int_equal(bench_power(&token.bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    assert_int_equal(bench_set_protocol(&token.bench, SCARD_PROTOCOL_T0),
+                     STATUS_NOT_SUPPORTED);
+    assert_int_equal(bench_set_protocol(&token.bench, SCARD_PROTOCOL_Tx), STATUS_SUCCESS);
+    assert_memory_equal(token.bench.reply, &t1, sizeof(t1));
+    token_end(&token);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -629,11 +666,13 @@ int main(void)
         cmocka_unit_test(test_b_request_that_is_refused_ends_the_command),
         cmocka_unit_test(test_b_warm_reset_keeps_the_power),
         cmocka_unit_test(test_b_token_that_says_absent_has_no_card),
+        cmocka_unit_test(test_b_token_that_cannot_say_that_it_is_back_stays),
         cmocka_unit_test(test_b_slot_status_cut_short_is_none),
         cmocka_unit_test(test_resync_of_a_token_that_stalls_everything_ends_with_a_reset),
         cmocka_unit_test(test_token_that_is_gone_is_removed),
         cmocka_unit_test(test_cancel_while_the_token_is_at_work_switches_it_off),
         cmocka_unit_test(test_protocol_of_a_token_needs_no_request),
+        cmocka_unit_test(test_protocol_of_a_token_is_the_one_that_it_can),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

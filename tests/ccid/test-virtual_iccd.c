@@ -157,7 +157,7 @@ static void test_a_token_at_work_is_busy_and_takes_nothing(void **state)
     end();
 }
 
-static void test_a_mute_card_stays_mute_until_it_is_switched_off(void **state)
+static void test_a_mute_card_stays_mute_until_it_is_reset(void **state)
 {
     (void)state;
     a_powered();
@@ -166,9 +166,9 @@ static void test_a_mute_card_stays_mute_until_it_is_switched_off(void **state)
     clock_.now_ms += 10000;
     in_is(0xA0, 1, "\x80", 1);
     in_is(0xA0, 1, "\x80", 1);
-    in_stalls(0x62);
-    assert_int_equal(out(0x63, 0, "", 0), CCID_USB_OK);
+    assert_int_equal(out(0x65, 0, "\x80\xe6\x00\x00\x00", 5), CCID_USB_STALL);
     in_is(0x62, 64, ATR, ATR_LEN);
+    in_is(0xA0, 1, "\x00", 1);
     end();
 }
 
@@ -298,7 +298,7 @@ int main(void)
         cmocka_unit_test(test_a_command_with_data_asks_for_it),
         cmocka_unit_test(test_a_answer_comes_in_the_parts_that_the_host_takes),
         cmocka_unit_test(test_a_token_at_work_is_busy_and_takes_nothing),
-        cmocka_unit_test(test_a_mute_card_stays_mute_until_it_is_switched_off),
+        cmocka_unit_test(test_a_mute_card_stays_mute_until_it_is_reset),
         cmocka_unit_test(test_a_requests_that_cannot_be_are_stalled),
         cmocka_unit_test(test_b_command_and_answer_in_one_part),
         cmocka_unit_test(test_b_parts_are_said_by_their_type),
