@@ -46,7 +46,7 @@ void quirk_never_extended(struct ccid_desc *desc)
         desc->level = CCID_LEVEL_SHORT_APDU;
 }
 
-/* Its numbers are shifted by a byte; what its maker says of it instead. */
+/* Its numbers are shifted by a byte. Its T=1 blocks are as long as a message allows. */
 void quirk_rubbish(struct ccid_desc *desc)
 {
     desc->level = CCID_LEVEL_TPDU;
@@ -59,7 +59,7 @@ void quirk_rubbish(struct ccid_desc *desc)
     desc->maximum_data_rate_bps = 9600;
     desc->data_rate_count = 0;
     desc->mechanical = 0;
-    desc->ifsd = 254;
+    desc->ifsd = desc->message_size < 254 + 14 ? desc->message_size - 14 : 254;
 }
 
 void quirk_boots_slowly(struct ccid_desc *desc)

@@ -5,9 +5,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "corpus.h"
 
 /* A short-APDU reader with a PIN pad. */
 static struct ccid_desc plain(void)
@@ -19,6 +22,7 @@ static struct ccid_desc plain(void)
         .default_clock_khz = 4000,
         .slot_count = 1,
         .busy_slot_count = 1,
+        .message_size = 271,
     };
 }
 
@@ -208,6 +212,10 @@ static void test_quirks_replace_a_descriptor_that_is_rubbish(void **state)
     assert_int_equal(desc.maximum_clock_khz, 4000);
     assert_int_equal(desc.data_rate_bps, 9600);
     assert_int_equal(desc.ifsd, 254);
+    desc = plain();
+    desc.message_size = 64;
+    apply(&desc, 0x09BE, 0x0002, 0x0200);
+    assert_int_equal(desc.ifsd, 50);
 }
 
 /* Defective firmware is named and used; the version that is mended is not. */
@@ -284,6 +292,49 @@ static void test_every_row_says_why_and_none_is_crowded_out(void **state)
     printf("%zu rows\n", quirk_row_count);
 }
 
+/* What is corrected stays within what the driver counts on, and a correction takes
+ * nothing from a reader that it does not name. */
+static void test_every_reader_of_the_corpus_is_safe_to_use_after_its_rows(void **state)
+{
+    FILE *f = corpus_open("ccid-readers.jsonl", __func__);
+    char *row = NULL;
+    size_t size = 0;
+    int rows = 0, known = 0;
+
+    (void)state;
+    if (f == NULL)
+        skip();
+    while (getline(&row, &size, f) > 0) {
+        const char *reasons[CCID_QUIRK_REASONS_MAX];
+        struct ccid_desc desc = {0};
+        struct ccid_desc before;
+        uint8_t bytes[54];
+
+        assert_int_equal(corpus_bytes(row, "class_descriptor", bytes, 54), 54);
+        assert_int_equal(ccid_desc_parse_class(bytes, 54, &desc), STATUS_SUCCESS);
+        desc.interface_number = (uint8_t)corpus_number(row, "bInterfaceNumber");
+        before = desc;
+        if (ccid_quirks_apply(&desc, (uint16_t)corpus_hex(row, "vid"),
+                              (uint16_t)corpus_hex(row, "pid"),
+                              (uint16_t)corpus_hex(row, "bcdDevice"), reasons) == 0)
+            assert_memory_equal(&desc, &before, sizeof(desc));
+        else
+            known++;
+        assert_true(desc.ifsd >= 1 && desc.ifsd <= 254);
+        assert_true(desc.ifsd + 14 <= desc.message_size);
+        assert_int_equal(desc.message_size, before.message_size);
+        assert_int_equal(desc.slot_count, before.slot_count);
+        assert_int_equal(desc.busy_slot_count, before.busy_slot_count);
+        assert_true(desc.pin_support == 0 || desc.pin_support == before.pin_support);
+        assert_true(desc.default_clock_khz <= 20000);
+        rows++;
+    }
+    free(row);
+    fclose(f);
+    printf("%d descriptors of real readers, %d of them with rows\n", rows, known);
+    assert_true(known > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_quirks_name_defective_firmware_below_its_version),
         cmocka_unit_test(test_quirks_name_the_readers_that_nobody_got_to_work),
         cmocka_unit_test(test_every_row_says_why_and_none_is_crowded_out),
+        cmocka_unit_test(test_every_reader_of_the_corpus_is_safe_to_use_after_its_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
