@@ -25,8 +25,8 @@
  * Locks: reader->lock is a leaf; notify is called without it. One thread at a time is in
  * notify: who finds another one there leaves its change to it.
  *
- * Deliberately not done: Secure, Escape, and a bus that loses or repeats something - that
- * is what the tests' wrapper of these ops is for.
+ * Deliberately not done: PIN entry at character level, and a bus that loses or repeats
+ * something - that is what the tests' wrapper of these ops is for.
  */
 #include "ccid/virtual_reader.h"
 

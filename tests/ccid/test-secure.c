@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -454,6 +455,13 @@ static void test_t1_command_that_the_card_has_lost_fails(void **state)
     bench_end(&bench);
 }
 
+#define SECURE_APDU "69 14000000 00 SS 000000 00 " HEAD "00 00 00 00 20 00 80 00"
+
+static struct ccid_device *device_of(const struct bench *bench)
+{
+    return ((struct ccid_slot *)bench->slots[0]->DeviceExtension)->device;
+}
+
 /* ---- APDU level ------------------------------------------------------------------- */
 
 static void test_answer_in_parts_is_put_together_at_extended_level(void **state)
@@ -464,23 +472,16 @@ static void test_answer_in_parts_is_put_together_at_extended_level(void **state)
 
     (void)state;
     bench_ready(&bench, BENCH_EXTENDED);
-    bench.desc.pin_support = 1;
-    ccid_slot_of(bench.slots[0]->DeviceExtension)->device->desc.pin_support = 1;
-    script_command(&bench.usb,
-                   "69 14000000 00 SS 000000 00 " HEAD "00 00 00 00 20 00 80 00",
-                   "80 03000000 00 SS 00 00 01 01 02 03");
+    device_of(&bench)->desc.pin_support = 1;
+    script_command(&bench.usb, SECURE_APDU, "80 03000000 00 SS 00 00 01 01 02 03");
     script_command(&bench.usb, "6F 00000000 00 SS 001000",
                    "80 03000000 00 SS 00 00 02 04 90 00");
     assert_int_equal(bench_ioctl(&bench, VERIFY_CODE, in, length, 300), STATUS_SUCCESS);
     bench_reply_is(&bench, "01 02 03 04 90 00");
-    script_command(&bench.usb,
-                   "69 14000000 00 SS 000000 00 " HEAD "00 00 00 00 20 00 80 00",
-                   "80 03000000 00 SS 00 00 00 01 90 00");
+    script_command(&bench.usb, SECURE_APDU, "80 03000000 00 SS 00 00 00 01 90 00");
     assert_int_equal(bench_ioctl(&bench, VERIFY_CODE, in, length, 2),
                      STATUS_BUFFER_TOO_SMALL);
-    script_command(&bench.usb,
-                   "69 14000000 00 SS 000000 00 " HEAD "00 00 00 00 20 00 80 00",
-                   "80 01000000 00 SS 00 00 00 90");
+    script_command(&bench.usb, SECURE_APDU, "80 01000000 00 SS 00 00 00 90");
     assert_int_equal(bench_ioctl(&bench, VERIFY_CODE, in, length, 2),
                      STATUS_DEVICE_PROTOCOL_ERROR);
     bench_end(&bench);
@@ -498,9 +499,8 @@ static void test_readers_get_first_what_they_want_first(void **state)
 
     (void)state;
     bench_ready(&bench, BENCH_EXTENDED);
-    ccid_slot_of(bench.slots[0]->DeviceExtension)->device->desc.pin_support = 1;
-    ccid_slot_of(bench.slots[0]->DeviceExtension)->device->desc.quirks =
-        CCID_QUIRK_PIN_WAIT | CCID_QUIRK_PIN_ESCAPE_CASE_1;
+    device_of(&bench)->desc.pin_support = 1;
+    device_of(&bench)->desc.quirks = CCID_QUIRK_PIN_WAIT | CCID_QUIRK_PIN_ESCAPE_CASE_1;
     script_command(&bench.usb, "6B 03000000 00 SS 000000 80 02 00",
                    "83 00000000 00 SS 00 00 00");
     script_command(&bench.usb, "69 13000000 00 SS 000000 00 " HEAD "00 00 00 00 20 00 80",
@@ -509,6 +509,50 @@ static void test_readers_get_first_what_they_want_first(void **state)
     assert_int_equal(bench_ioctl(&bench, VERIFY_CODE, in, length, 2), STATUS_SUCCESS);
     assert_true(bench.usb.now_ms - started >= 250);
     bench_reply_is(&bench, "90 00");
+    bench_end(&bench);
+}
+
+/* Ten texts of 16 characters; a reader that does not take them asks all the same. */
+static void test_texts_are_loaded_before_the_question(void **state)
+{
+    char out[1024] = "6B A5000000 00 SS 000000 B2 A0 00 4D 4C";
+    static const char *const texts[] = {
+        "Enter PIN",   "New PIN",     "Confirm PIN", "PIN correct", "Wrong PIN",
+        "PIN blocked", "Please wait", "Insert card", "Remove card", "Cancelled",
+    };
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < 10; i++) {
+        for (size_t j = 0; j < 16; j++)
+            snprintf(out + strlen(out), sizeof(out) - strlen(out), " %02X",
+                     j < strlen(texts[i]) ? (unsigned)texts[i][j] : 0x20u);
+    }
+    bench_ready(&bench, BENCH_EXTENDED);
+    device_of(&bench)->desc.pin_support = 1;
+    device_of(&bench)->desc.quirks = CCID_QUIRK_PIN_LOAD_TEXTS;
+    script_command(&bench.usb, out, "83 00000000 00 SS 00 00 00");
+    script_command(&bench.usb, SECURE_APDU, BENCH_9000_IN);
+    verify(&bench, STATUS_SUCCESS, "90 00");
+    script_command(&bench.usb, out, "83 00000000 00 SS 40 00 00");
+    script_command(&bench.usb, SECURE_APDU, BENCH_9000_IN);
+    verify(&bench, STATUS_SUCCESS, "90 00");
+    bench_end(&bench);
+}
+
+static void test_second_entry_on_a_device_is_refused_while_one_runs(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    device_of(&bench)->desc.pin_support = 1;
+    device_of(&bench)->pin_entry = true; /* on another slot */
+    verify(&bench, STATUS_DEVICE_BUSY, "");
+    device_of(&bench)->pin_entry = false;
+    script_command(&bench.usb, SECURE_APDU, BENCH_9000_IN);
+    verify(&bench, STATUS_SUCCESS, "90 00");
+    assert_false(device_of(&bench)->pin_entry);
     bench_end(&bench);
 }
 
@@ -533,6 +577,8 @@ int main(void)
         cmocka_unit_test(test_t1_command_that_the_card_has_lost_fails),
         cmocka_unit_test(test_answer_in_parts_is_put_together_at_extended_level),
         cmocka_unit_test(test_readers_get_first_what_they_want_first),
+        cmocka_unit_test(test_texts_are_loaded_before_the_question),
+        cmocka_unit_test(test_second_entry_on_a_device_is_refused_while_one_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
