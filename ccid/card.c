@@ -16,6 +16,8 @@ NTSTATUS ccid_card_enter(struct ccid_slot *slot)
         return STATUS_DEVICE_REMOVED;
     if (slot->suspended)
         return STATUS_DEVICE_POWERED_OFF;
+    if (ccid_trouble_quarantined(slot->device))
+        return STATUS_IO_DEVICE_ERROR;
     port->ops->enter(port->usb);
     status = ccid_cancel_arm(slot);
     if (status != STATUS_SUCCESS)
@@ -29,6 +31,7 @@ void ccid_card_leave(struct ccid_slot *slot)
 
     ccid_cancel_disarm(slot);
     port->ops->leave(port->usb);
+    ccid_service_used(slot);
     if (ccid_state_current(slot) <= SCARD_ABSENT)
         ccid_device_rest(slot->device);
 }
@@ -112,6 +115,7 @@ NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind)
         (void)ccid_icc_power_off(slot);
     set_atr(slot, NULL, 0);
     ccid_state_unpowered(slot);
+    ccid_service_reset_failed(slot, changes);
     (void)ccid_state_settle(slot, changes);
     return status;
 }
@@ -222,7 +226,7 @@ NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
 
 NTSTATUS ccid_card_tracking(PSMARTCARD_EXTENSION ext)
 {
-    UNREFERENCED_PARAMETER(ext);
     /* The interrupt endpoint is always armed; state.c completes the tracker. */
+    ccid_service_tracked(ccid_slot_of(ext));
     return STATUS_PENDING;
 }

@@ -121,6 +121,7 @@ static NTSTATUS transfer_status(struct exchange *x, enum ccid_usb_result result)
 static NTSTATUS violation(struct exchange *x, const char *problem)
 {
     x->problem = problem;
+    ccid_trouble_violation(x->slot);
     return STATUS_IO_DEVICE_ERROR;
 }
 
@@ -198,6 +199,7 @@ static NTSTATUS take_message(struct exchange *x)
     if (problem != NULL)
         return violation(x, problem);
     if (answer->slot != x->slot->index || answer->seq != x->seq) {
+        ccid_trouble_discard(x->device);
         if (x->discarded++ == 0)
             ccid_cmd_log(x->slot, x->command, STATUS_SUCCESS,
                          "an answer to something else was discarded");
@@ -309,6 +311,8 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
     command->answered = false;
     if (ccid_device_is_gone(slot->device))
         return STATUS_DEVICE_REMOVED;
+    if (ccid_trouble_quarantined(slot->device) && !slot->trying)
+        return STATUS_IO_DEVICE_ERROR;
     if (slot->device->desc.transport != CCID_TRANSPORT_BULK) {
         status = ccid_iccd_run(slot, command, &x.problem);
     } else {
@@ -325,7 +329,8 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
         return status;
     }
     command->answered = true;
-    if (command->answer.icc == CCID_ICC_ABSENT)
+    if (command->answer.icc == CCID_ICC_ABSENT &&
+        (slot->device->desc.quirks & CCID_QUIRK_NO_DETECTOR) == 0)
         ccid_state_sampled(slot, false, changes);
     if (command->answer.outcome == CCID_FAILED)
         return ccid_msg_status(command->answer.error, command->answer.icc);

@@ -6,9 +6,10 @@
  * ccid_device_add as a ccid_usb_port. The I/O manager calls AddDevice, which makes one
  * function device per slot (struct ccid_slot is its extension) and announces each. From
  * then on everything comes as an IRP: START, CREATE, device controls, CLEANUP, CLOSE,
- * SURPRISE_REMOVAL, REMOVE. A device control goes to SmartcardDeviceControl at once and
- * comes back as a callback (card.c, protocol.c, tpdu.c), which speaks CCID (icc.c,
- * pps.c, character.c over cmd.c).
+ * SURPRISE_REMOVAL, REMOVE, and the turns that the driver asks for itself (service.c). A
+ * device control goes to SmartcardDeviceControl at once and comes back as a callback
+ * (card.c, protocol.c, tpdu.c, vendor.c), which speaks CCID (icc.c, pps.c, character.c,
+ * secure.c, escape.c over cmd.c).
  *
  * What is known to be wrong with single devices is corrected in their descriptor before
  * anything else sees it (quirks.c); what is left are bits of it.
@@ -17,22 +18,26 @@
  * on, every slot sampled) - gone (surprise removal; ended only by being freed). States of
  * a slot: smclib's CurrentState, plus open, plus suspended (between power down and up:
  * callbacks answer STATUS_DEVICE_POWERED_OFF), plus out_of_step (a command failed
- * half-way; ended by resync.c, at once or before the slot's next command).
+ * half-way; ended by resync.c, at once or before the slot's next command). Beside it a
+ * device is healthy, failed (it is tried again from time to time) or quarantined (it
+ * broke the rules too often: nothing is sent for a while, CurrentState is unknown), see
+ * health.c and trouble.c.
  *
  * Threads. One thread at a time drives a device: the executor inside a callback, or the
- * thread that starts, suspends or resumes it. Slots of one device share that thread,
- * unless the device executes commands of several slots at once: then each slot has its
- * own (mux.c). Removing a slot does not wait for the others. The bus's event thread calls
- * ccid_notify at any time, also during a callback; it touches nothing but state.c.
- * Cancelling comes from any thread (cancel.c).
+ * thread that starts, suspends or resumes it or gives it a turn. Slots of one device
+ * share that thread, unless the device executes commands of several slots at once: then
+ * each slot has its own (mux.c). Removing a slot does not wait for the others. The bus's
+ * event thread calls ccid_notify at any time, also during a callback; it touches nothing
+ * but state.c, and asks for turns. Cancelling comes from any thread (cancel.c).
  *
- * Locks: device->lock for the look-up of a slot, OsData->SpinLock for its state; both
+ * Locks: device->lock for the look-up of a slot and the device's health, OsData->SpinLock
+ * for a slot's state; both
  * are leaves and neither is held during USB or a completion. A slot is kept from being
  * freed by its remove lock: one entry per IRP and per interrupt message inside, one for
  * the time it is open.
  *
- * Deliberately not done: no polling of readers without an interrupt endpoint (their
- * presence is learned from answers), no GET RESPONSE by itself at T=0.
+ * Deliberately not done: no polling of tokens, which cannot lose their card, no GET
+ * RESPONSE by itself at T=0.
  */
 #include "ccid/slot.h"
 
@@ -90,6 +95,12 @@ static NTSTATUS dispatch_device_control(PDEVICE_OBJECT object, PIRP irp)
     /* It completes the IRP, always: the one exception, wrong arguments of this call,
      * cannot come from a slot that was created. */
     return SmartcardDeviceControl(&slot_of(object)->ext, irp);
+}
+
+static NTSTATUS dispatch_service(PDEVICE_OBJECT object, PIRP irp)
+{
+    ccid_service(slot_of(object));
+    return complete(irp, STATUS_SUCCESS);
 }
 
 /* ---- PnP ------------------------------------------------------------------------- */
@@ -164,6 +175,10 @@ static NTSTATUS resume(struct ccid_slot *slot)
     if (!slot->suspended)
         return STATUS_SUCCESS;
     slot->suspended = false;
+    if (ccid_trouble_quarantined(slot->device)) {
+        ccid_service_ask(slot, 0);
+        return STATUS_SUCCESS;
+    }
     port->ops->enter(port->usb);
     (void)port->ops->clear_halt(port->usb);
     status = ccid_icc_status(slot, 0, &icc);
@@ -171,6 +186,7 @@ static NTSTATUS resume(struct ccid_slot *slot)
     present = status == STATUS_SUCCESS && icc != CCID_ICC_ABSENT;
     ccid_state_report(slot, present, true);
     ccid_device_rest(slot->device);
+    ccid_service_ask(slot, 0); /* those that came meanwhile were none */
     return status;
 }
 
@@ -240,6 +256,7 @@ NTSTATUS ccid_driver_entry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
     driver->MajorFunction[IRP_MJ_CLEANUP] = dispatch_cleanup;
     driver->MajorFunction[IRP_MJ_CLOSE] = dispatch_close;
     driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = dispatch_device_control;
+    driver->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = dispatch_service;
     driver->MajorFunction[IRP_MJ_PNP] = dispatch_pnp;
     driver->MajorFunction[IRP_MJ_POWER] = dispatch_power;
     return STATUS_SUCCESS;

@@ -47,6 +47,7 @@ static uint64_t now_ms(const struct iccd *x)
 NTSTATUS iccd_violation(struct iccd *x, const char *problem)
 {
     x->problem = problem;
+    ccid_trouble_violation(x->slot);
     return STATUS_IO_DEVICE_ERROR;
 }
 

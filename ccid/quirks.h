@@ -40,7 +40,7 @@
 #define CCID_QUIRK_NOT_64          0x00000020u /* loses messages of n * 64 bytes */
 #define CCID_QUIRK_NO_IFSD         0x00000040u /* its card takes no IFS request */
 
-/* Presence (poll.c, state.c) and power. */
+/* Presence (service.c, state.c) and power. */
 #define CCID_QUIRK_ALWAYS_PRESENT 0x00000100u /* a failed power on says "no card" */
 #define CCID_QUIRK_NO_DETECTOR    0x00000200u /* presence: see the first interface */
 #define CCID_QUIRK_NO_AUTOSUSPEND 0x00000400u /* does not survive it */

@@ -213,6 +213,10 @@ static NTSTATUS resync(struct ccid_slot *slot, uint32_t budget_ms)
     if (ccid_device_is_gone(device))
         return STATUS_DEVICE_REMOVED;
     ccid_state_unpowered(slot);
+    if (ccid_trouble_quarantined(device) && !slot->trying) {
+        slot->out_of_step = true;
+        return STATUS_IO_DEVICE_ERROR;
+    }
     if (device->desc.transport != CCID_TRANSPORT_BULK) {
         status = switch_token_off(&r);
         off = status == STATUS_SUCCESS;
@@ -226,10 +230,15 @@ static NTSTATUS resync(struct ccid_slot *slot, uint32_t budget_ms)
     if (status != STATUS_SUCCESS) {
         slot->out_of_step = true;
         SmcLog(slot->object, status, "the reader does not come back into step");
+        ccid_trouble_failed(slot);
+        /* Who waits for a card would wait in vain. */
+        if (budget_ms >= CCID_RESYNC_LATER_MS)
+            SmcEndCardTracking(&slot->ext, STATUS_IO_DEVICE_ERROR);
         return status;
     }
     slot->out_of_step = false;
     device->was_reset = false;
+    ccid_trouble_over(device);
     return off ? STATUS_SUCCESS : simple_command(&r, CCID_ICC_POWER_OFF);
 }
 

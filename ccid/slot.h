@@ -9,13 +9,31 @@
 #ifndef CCID_SLOT_H
 #define CCID_SLOT_H
 
+#include "ccid/health.h"
 #include "ccid/internal.h"
 #include "ccid/msg.h"
 #include "ccid/mux.h"
+#include "ccid/polling.h"
 
 #define CCID_RATES_MAX 255 /* SCARD_READER_CAPABILITIES counts in a byte */
 
 struct ccid_slot;
+
+/* The interrupt endpoint (notify.c). */
+struct ccid_listening {
+    enum ccid_hearing {
+        CCID_HEARS,
+        CCID_HALTED,  /* it delivers nothing until it is started again */
+        CCID_SWAMPED, /* it delivers too much and is not listened to for a while */
+        CCID_HARD_OF_HEARING, /* it halted too often */
+    } state;                  /* read without the lock, too */
+    bool stopped;             /* swamped */
+    bool restarting;          /* some slot's turn is at it */
+    struct ccid_history restarts;
+    uint64_t second_ms; /* messages are counted from here */
+    uint32_t messages;
+    uint64_t swamped_until_ms;
+};
 
 struct ccid_device {
     struct ccid_usb_port port;
@@ -35,9 +53,12 @@ struct ccid_device {
 
     bool gone; /* atomic: no transfer makes sense any more */
 
-    /* Guards slots[]; a leaf lock, for a look-up only. */
+    /* Guards what follows; a leaf lock, for a few instructions. */
     pthread_mutex_t lock;
     struct ccid_slot *slots[CCID_SLOTS_MAX];
+    struct ccid_health health;
+    struct ccid_listening listening;
+    bool quarantine_untold; /* atomic: not in the log yet */
 
     /* Of the thread that delivers interrupt messages. */
     uint64_t started_ms;
@@ -61,6 +82,10 @@ struct ccid_slot {
     bool suspended;   /* executor only, like the rest */
     bool out_of_step; /* the last command failed half-way: resynchronise first */
     uint8_t voltage;  /* bPowerSelect of the last power-on that worked */
+    bool trying;      /* a quarantined device may be spoken to */
+    struct ccid_poll poll;
+    uint64_t turn_ms; /* a turn was asked for then; 0: none, as far as is known */
+    bool look;        /* atomic: the next turn looks for a card in any case */
 
     /* The rate that was agreed on with the card (protocol.c). */
     bool rate_unproven;         /* nothing has come from the card at it yet */
@@ -71,6 +96,11 @@ struct ccid_slot {
     /* Under ext.OsData->SpinLock. */
     bool present;     /* the last thing heard of the card */
     uint32_t changes; /* goes up whenever the card came, went or was exchanged */
+    bool unknown;     /* the device is quarantined: CurrentState stays SCARD_UNKNOWN */
+    struct ccid_history news;
+    struct {
+        bool any, present, exchanged;
+    } held; /* news that came too fast */
 
     /* Cancelling the request in progress (cancel.c). */
     PIRP running;
@@ -218,6 +248,19 @@ void ccid_state_report(struct ccid_slot *slot, bool present, bool exchanged);
 /* The same from an answer to a command that was sent when changes was as given: newer
  * news from the interrupt endpoint win. */
 void ccid_state_sampled(struct ccid_slot *slot, bool present, uint32_t changes);
+/* The same from a look at the slot, which may also have shown another card. */
+void ccid_state_looked(struct ccid_slot *slot, bool present, bool exchanged,
+                       uint32_t changes);
+/* As ccid_state_report, for a reader that may say too much: after 20 changes in a second
+ * the rest is put together and held back. Returns how long (ms) until ccid_state_release
+ * is due; CCID_NO_RETRY: nothing is held. */
+uint32_t ccid_state_heard(struct ccid_slot *slot, bool present, bool exchanged,
+                          uint64_t now_ms);
+/* Passes on what was held back, if it is time. Returns the same. */
+uint32_t ccid_state_release(struct ccid_slot *slot, uint64_t now_ms);
+/* Whatever is heard, CurrentState is SCARD_UNKNOWN, until known. */
+void ccid_state_unknown(struct ccid_slot *slot);
+void ccid_state_known(struct ccid_slot *slot);
 uint32_t ccid_state_changes(struct ccid_slot *slot);
 /* SCARD_UNKNOWN ... SCARD_SPECIFIC. */
 ULONG ccid_state_current(struct ccid_slot *slot);
@@ -241,6 +284,43 @@ bool ccid_notify_bits(const uint8_t *message, size_t len, uint8_t slot, bool *pr
 ccid_usb_notify ccid_notify;
 /* The slot with an entry in its remove lock, or NULL when it is going away. */
 struct ccid_slot *ccid_slot_hold(struct ccid_device *device, uint8_t index);
+
+/* The service turn's part: starts the endpoint again, or stops it. Returns when (ms) it
+ * wants the next turn, or CCID_NO_RETRY. */
+uint32_t ccid_notify_turn(struct ccid_slot *slot);
+/* The endpoint says nothing now: the time between two looks instead. */
+bool ccid_notify_deaf(const struct ccid_device *device, uint32_t *fixed_ms);
+
+/* ---- trouble.c ------------------------------------------------------------------- */
+
+void ccid_trouble_discard(struct ccid_device *device);
+/* An answer against the rules. May put the device into quarantine. */
+void ccid_trouble_violation(struct ccid_slot *slot);
+bool ccid_trouble_quarantined(const struct ccid_device *device);
+/* Writes to the log that the device is in quarantine, once. */
+void ccid_trouble_tell(struct ccid_slot *slot);
+/* The slot has not come back into step, or it has. */
+void ccid_trouble_failed(struct ccid_slot *slot);
+void ccid_trouble_over(struct ccid_device *device);
+/* The service turn's part: tries to bring the device back when it is time. Returns when
+ * (ms) that is, or CCID_NO_RETRY: the slot can be used. */
+uint32_t ccid_trouble_turn(struct ccid_slot *slot);
+
+/* ---- service.c ------------------------------------------------------------------- */
+
+/* The turn. */
+void ccid_service(struct ccid_slot *slot);
+/* Asks for one; CCID_NO_RETRY: does not. */
+void ccid_service_ask(struct ccid_slot *slot, uint32_t delay_ms);
+void ccid_service_ask_all(struct ccid_device *device, uint32_t delay_ms);
+/* Every slot is to be looked at now. */
+void ccid_service_look(struct ccid_device *device);
+/* Somebody waits for a card to come or go. Any thread. */
+void ccid_service_tracked(struct ccid_slot *slot);
+/* A callback has used the slot. */
+void ccid_service_used(struct ccid_slot *slot);
+/* A reset has failed, of the card that was in when changes were as given. */
+void ccid_service_reset_failed(struct ccid_slot *slot, uint32_t changes);
 
 /* ---- cancel.c -------------------------------------------------------------------- */
 

@@ -55,12 +55,44 @@ static void on_log(void *context, PDEVICE_OBJECT device, NTSTATUS status,
     snprintf(bench->log, sizeof(bench->log), "%s: %s", smc_status_name(status), text);
 }
 
+static void on_service(void *context, PDEVICE_OBJECT device, ULONG delay_ms)
+{
+    struct bench *bench = context;
+    uint64_t *at_ms = &bench->service_ms[device->SlotNumber];
+    uint64_t wanted_ms = bench->port.ops->now_ms(bench->port.usb) + delay_ms;
+
+    /* Not before it has arrived, like everybody. */
+    if (bench->slots[device->SlotNumber] == device && (*at_ms == 0 || wanted_ms < *at_ms))
+        *at_ms = wanted_ms;
+}
+
+void bench_service(struct bench *bench, unsigned slot)
+{
+    bench->service_ms[slot] = 0;
+    assert_int_equal(
+        smc_irp_send(bench->slots[slot], NULL, IRP_MJ_INTERNAL_DEVICE_CONTROL, 0),
+        STATUS_SUCCESS);
+}
+
+int64_t bench_service_wait(struct bench *bench, unsigned slot)
+{
+    uint64_t now_ms = bench->port.ops->now_ms(bench->port.usb);
+    uint64_t at_ms = bench->service_ms[slot];
+
+    if (at_ms == 0)
+        return -1;
+    return at_ms > now_ms ? (int64_t)(at_ms - now_ms) : 0;
+}
+
 /* ---- the reader ------------------------------------------------------------------ */
 
 void bench_begin(struct bench *bench, uint32_t features)
 {
-    const struct smc_io_client client = {
-        .arrived = on_arrived, .gone = on_gone, .log = on_log, .context = bench};
+    const struct smc_io_client client = {.arrived = on_arrived,
+                                         .gone = on_gone,
+                                         .log = on_log,
+                                         .context = bench,
+                                         .service = on_service};
     struct config config;
 
     memset(bench, 0, sizeof(*bench));

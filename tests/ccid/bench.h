@@ -31,6 +31,7 @@ struct bench {
     ULONG protocol;   /* of bench_transmit; T=1 unless changed */
     NTSTATUS refuses; /* what the client answers to an arrival */
     int arrived, gone;
+    uint64_t service_ms[BENCH_SLOTS_MAX]; /* the turn that a slot wants; 0: none */
     int log_lines;
     char log[512]; /* the last line */
     uint8_t reply[70000];
@@ -48,6 +49,11 @@ void bench_end(struct bench *bench);
 
 /* A reader with a powered card at protocol T=1, ready for commands. */
 void bench_ready(struct bench *bench, uint32_t features);
+
+/* Gives the slot a turn, as if its time had come. */
+void bench_service(struct bench *bench, unsigned slot);
+/* How long until the turn that the slot wants; -1: it wants none. */
+int64_t bench_service_wait(struct bench *bench, unsigned slot);
 
 ULONG bench_state(struct bench *bench);
 /* The reply is in bench->reply afterwards, without the SCARD_IO_REQUEST. */

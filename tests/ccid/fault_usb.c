@@ -196,11 +196,19 @@ static void leave(struct ccid_usb *usb)
 static enum ccid_usb_result start(struct ccid_usb *usb, ccid_usb_notify *notify,
                                   void *context)
 {
-    return from_usb(usb)->inner.ops->start(from_usb(usb)->inner.usb, notify, context);
+    struct fault_usb *self = from_usb(usb);
+
+    self->starts++;
+    self->notify = notify;
+    self->notify_context = context;
+    if (self->start_result != CCID_USB_OK)
+        return self->start_result;
+    return self->inner.ops->start(self->inner.usb, notify, context);
 }
 
 static void stop(struct ccid_usb *usb)
 {
+    from_usb(usb)->stops++;
     from_usb(usb)->inner.ops->stop(from_usb(usb)->inner.usb);
 }
 
@@ -250,6 +258,11 @@ void fault_usb_arm(struct fault_usb *self, struct fault fault)
     self->armed[self->armed_count].fault = fault;
     self->armed[self->armed_count].seen = 0;
     self->armed_count++;
+}
+
+void fault_usb_notify(struct fault_usb *self, const uint8_t *message, size_t len)
+{
+    self->notify(self->notify_context, message, len);
 }
 
 void fault_usb_disarm(struct fault_usb *self)

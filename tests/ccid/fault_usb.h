@@ -56,12 +56,19 @@ struct fault_usb {
     unsigned armed_count;
     unsigned transfer_count; /* made or not */
     unsigned hit_count;      /* transfers that went wrong */
+    unsigned starts, stops;  /* of the interrupt endpoint */
+    enum ccid_usb_result start_result;
+    ccid_usb_notify *notify;
+    void *notify_context;
 };
 
 void fault_usb_init(struct fault_usb *self, struct ccid_usb_port inner,
                     struct virtual_clock *clock);
 struct ccid_usb_port fault_usb_port(struct fault_usb *self);
 void fault_usb_arm(struct fault_usb *self, struct fault fault);
+/* The interrupt endpoint delivers something that the device has not sent; NULL: it
+ * fails. */
+void fault_usb_notify(struct fault_usb *self, const uint8_t *message, size_t len);
 /* The bus is good again. */
 void fault_usb_disarm(struct fault_usb *self);
 

@@ -41,7 +41,9 @@ static struct {
     struct reader readers[READERS_MAX];
     unsigned count; /* ever arrived */
     unsigned log_count;
-    char log[256]; /* the last line */
+    char log[256];             /* the last line */
+    PDEVICE_OBJECT wants_turn; /* NULL: none does */
+    struct timespec turn_at;
 } client = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static DRIVER_OBJECT driver;
@@ -82,6 +84,8 @@ static void gone(void *context, PDEVICE_OBJECT device, int surprise)
     smc_irp_send(device, &file, IRP_MJ_CLOSE, 0);
     smc_irp_send(device, NULL, IRP_MJ_PNP, IRP_MN_REMOVE_DEVICE);
     pthread_mutex_lock(&client.lock);
+    if (client.wants_turn == device)
+        client.wants_turn = NULL;
     for (unsigned i = 0; i < client.count; i++) {
         if (client.readers[i].device == device) {
             client.readers[i].device = NULL;
@@ -101,6 +105,18 @@ static void log_line(void *context, PDEVICE_OBJECT device, NTSTATUS status,
     pthread_mutex_lock(&client.lock);
     snprintf(client.log, sizeof(client.log), "%s", text);
     client.log_count++;
+    pthread_cond_broadcast(&client.changed);
+    pthread_mutex_unlock(&client.lock);
+}
+
+/* News that come too fast for a person are held back until the driver's turn. */
+static void service(void *context, PDEVICE_OBJECT device, ULONG delay_ms)
+{
+    (void)context;
+    pthread_mutex_lock(&client.lock);
+    client.wants_turn = device;
+    clock_gettime(CLOCK_REALTIME, &client.turn_at);
+    client.turn_at.tv_sec += delay_ms / 1000 + 1; /* rounded up */
     pthread_cond_broadcast(&client.changed);
     pthread_mutex_unlock(&client.lock);
 }
@@ -201,8 +217,18 @@ static NTSTATUS finish(struct request *request)
     int error = 0;
 
     pthread_mutex_lock(&client.lock);
-    while (!request->done && error == 0)
-        error = pthread_cond_timedwait(&client.changed, &client.lock, &until);
+    while (!request->done && error == 0) {
+        PDEVICE_OBJECT device = client.wants_turn;
+
+        error = pthread_cond_timedwait(&client.changed, &client.lock,
+                                       device != NULL ? &client.turn_at : &until);
+        if (error == 0 || device == NULL)
+            continue;
+        client.wants_turn = NULL;
+        pthread_mutex_unlock(&client.lock);
+        error = smc_irp_send(device, &file, IRP_MJ_INTERNAL_DEVICE_CONTROL, 0);
+        pthread_mutex_lock(&client.lock);
+    }
     done = request->done;
     pthread_mutex_unlock(&client.lock);
     assert_true(done);
@@ -521,7 +547,7 @@ static void test_watch_interface_that_breaks_the_rules_is_not_published(void **s
 static int load(void **state)
 {
     static const struct smc_io_client functions = {
-        .arrived = arrived, .gone = gone, .log = log_line};
+        .arrived = arrived, .gone = gone, .log = log_line, .service = service};
     const char *path = getenv("USBEMU_CTL");
 
     (void)state;
