@@ -7,7 +7,7 @@
  * sending -last part out-> receiving -last part in-> done. A part out of turn ends the
  * command, and the slot is resynchronised: what else the reader has to say would be
  * taken for the next answer. Bounds: every part but the last carries a byte, there are
- * 1024 of them, no more than an answer of 65 538 bytes, ten minutes in all. An answer
+ * 1280 of them, no more than an answer of 65 538 bytes, ten minutes in all. An answer
  * that is too large for the caller is read to its end, so that the next command gets its
  * own.
  */
@@ -19,7 +19,7 @@
 
 #define SHORT_APDU_MAX   261 /* header, Lc, 255 bytes, Le */
 #define SHORT_ANSWER_MAX 258
-#define PARTS_MAX        1024
+#define PARTS_MAX        1280 /* the longest answer has 1214 in messages of 64 bytes */
 #define ANSWER_MAX       (65536u + 2u)
 
 enum chain {

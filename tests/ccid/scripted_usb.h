@@ -14,7 +14,7 @@
 
 #include "ccid/usb_ops.h"
 
-#define SCRIPT_STEPS_MAX 2200
+#define SCRIPT_STEPS_MAX 2700
 
 enum script_kind {
     SCRIPT_OUT,

@@ -168,7 +168,7 @@ static void test_answer_without_end_is_a_protocol_error(void **state)
     (void)state;
     ready_small(&bench);
     script_command(&bench.usb, BENCH_SELECT_OUT, "80 01000000 00 SS 00 00 01 11");
-    for (int parts = 1; parts < 1024; parts++)
+    for (int parts = 1; parts < 1280; parts++)
         script_command(&bench.usb, NEXT_OUT, "80 01000000 00 SS 00 00 03 11");
     script_resync(&bench.usb);
     assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_DEVICE_PROTOCOL_ERROR);
@@ -270,7 +270,7 @@ static void test_chained_answer_at_short_level_is_read_by_quirk_alone(void **sta
 
 static void test_echo_comes_back_whole_whatever_the_message_length(void **state)
 {
-    static const uint32_t messages[] = {138, 271, 512, 1024, 65554};
+    static const uint32_t messages[] = {64, 138, 271, 512, 1024, 65554};
     static const size_t lengths[] = {128, 129, 260, 261, 262, 1000, 60000};
 
     (void)state;
