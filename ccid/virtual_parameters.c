@@ -17,6 +17,7 @@
 #define T0_LENGTH    5
 #define T1_LENGTH    7
 #define IFSD_MAX     254
+#define T1_OVERHEAD  5 /* NAD, PCB, LEN, CRC */
 
 static size_t length_of(uint8_t protocol)
 {
@@ -144,6 +145,16 @@ static uint8_t objection(const struct virtual_request *request)
     return 0;
 }
 
+/* What it asks the card for in S(IFS request): no more than a message can bring. */
+static uint8_t own_ifsd(const struct ccid_virtual_shape *shape)
+{
+    uint32_t room = virtual_message_limit(shape) - CCID_HEADER_LENGTH - T1_OVERHEAD;
+    uint32_t ifsd =
+        shape->max_ifsd == 0 || shape->max_ifsd > IFSD_MAX ? IFSD_MAX : shape->max_ifsd;
+
+    return (uint8_t)(ifsd < room ? ifsd : room);
+}
+
 void virtual_parameters_set(struct virtual_request *request)
 {
     struct virtual_slot *slot = request->slot;
@@ -158,6 +169,6 @@ void virtual_parameters_set(struct virtual_request *request)
     if (has(request->reader, CCID_FEATURE_AUTO_PPS))
         agree(slot);
     if (has(request->reader, CCID_FEATURE_AUTO_IFSD))
-        slot->contact->t1.ifsd = IFSD_MAX; /* it has sent S(IFS request) by itself */
+        slot->contact->t1.ifsd = own_ifsd(&request->reader->shape);
     answer(request);
 }

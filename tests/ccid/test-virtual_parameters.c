@@ -157,6 +157,31 @@ static void test_parameters_reader_that_negotiates_lets_no_pps_pass(void **state
     wire_end(&wire);
 }
 
+/* What the reader asks its card for in S(IFS request). */
+static void test_parameters_own_ifsd_is_no_more_than_a_message_brings(void **state)
+{
+    static const struct {
+        uint32_t message_length, max_ifsd;
+        uint8_t ifsd;
+    } rows[] = {{271, 254, 254}, {271, 0, 254},   {271, 4096, 254},
+                {271, 49, 49},   {268, 254, 253}, {64, 254, 49}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ccid_virtual_shape shape = ccid_virtual_default_shape;
+
+        shape.level = CCID_LEVEL_TPDU;
+        shape.features = BAUD | CCID_FEATURE_AUTO_PPS | CCID_FEATURE_AUTO_IFSD;
+        shape.max_message_length = rows[i].message_length;
+        shape.max_ifsd = rows[i].max_ifsd;
+        wire_begin(&wire, &shape, ATR_BOTH);
+        wire_power_on(&wire);
+        wire_expect(&wire, SET_T1 "11 11 00 4D 00 40 00", GOT_T1 "11 11 00 4D 00 40 00");
+        assert_int_equal(wire.reader->slots[0].contact->t1.ifsd, rows[i].ifsd);
+        wire_end(&wire);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_parameters_hold_for_the_card_only_after_a_pps),
         cmocka_unit_test(test_parameters_at_apdu_level_follow_a_pps_of_the_host),
         cmocka_unit_test(test_parameters_reader_that_negotiates_lets_no_pps_pass),
+        cmocka_unit_test(test_parameters_own_ifsd_is_no_more_than_a_message_brings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
