@@ -47,7 +47,7 @@ void virtual_respond(struct ccid_virtual_reader *reader, uint8_t slot_index)
     size_t part = left < room ? left : room;
     bool last = part == left;
 
-    if (reader->shape.level != CCID_LEVEL_EXTENDED_APDU && !last) {
+    if (virtual_level(&reader->shape) != CCID_LEVEL_EXTENDED_APDU && !last) {
         slot->response_len = slot->response_sent = 0;
         virtual_end(reader, slot_index, CCID_FAILED, ERROR_OVERRUN, 0, 0);
         return;

@@ -174,7 +174,7 @@ static void xfr_block(struct virtual_request *request)
                            request->data, request->data_len);
         return;
     }
-    switch (request->reader->shape.level) {
+    switch (virtual_level(&request->reader->shape)) {
     case CCID_LEVEL_EXTENDED_APDU:
         extended_block(request, level_parameter);
         break;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ccid/quirks.h"
+
 #define FOLDER_VARIABLE "SCARDFS_TEST_DATA"
 #define FOLDER_DEFAULT  "../shared/data"
 #define FILE_NAME       "ccid-readers.jsonl"
@@ -141,6 +143,20 @@ static bool descriptor(const json_t *row, uint8_t out[CCID_DESC_LENGTH])
 /* ---- a row --------------------------------------------------------------------------
  */
 
+/* Whether the driver knows that the reader does more than its descriptor says: then the
+ * virtual one does so, too. */
+static bool chains(const struct ccid_virtual_shape *shape)
+{
+    struct ccid_desc desc = {.level = shape->level,
+                             .interface_number = shape->interface_number,
+                             .pin_support = shape->pin_support};
+    const char *reasons[CCID_QUIRK_REASONS_MAX];
+
+    (void)ccid_quirks_apply(&desc, shape->vid, shape->pid, shape->bcd_device, reasons);
+    return shape->level == CCID_LEVEL_SHORT_APDU &&
+           desc.level == CCID_LEVEL_EXTENDED_APDU;
+}
+
 static void take_rest(const json_t *row, struct ccid_virtual_model *model)
 {
     struct ccid_virtual_shape *shape = &model->shape;
@@ -187,6 +203,7 @@ static NTSTATUS take_row(const json_t *row, const struct ccid_virtual_name *name
     model->shape.vid = vid;
     model->shape.pid = pid;
     model->shape.bcd_device = bcd_device;
+    model->shape.chains = chains(&model->shape);
     take_rest(row, model);
     return STATUS_SUCCESS;
 }

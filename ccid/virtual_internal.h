@@ -17,6 +17,12 @@ static inline uint32_t virtual_message_limit(const struct ccid_virtual_shape *sh
     return shape->max_message_length == 263 ? 271 : shape->max_message_length;
 }
 
+/* The level at which it works. */
+static inline enum ccid_level virtual_level(const struct ccid_virtual_shape *shape)
+{
+    return shape->chains ? CCID_LEVEL_EXTENDED_APDU : shape->level;
+}
+
 /* The longest APDU: header, 3 bytes Lc, 65535 of data, 2 bytes Le. */
 #define VIRTUAL_APDU_MAX 65544
 

@@ -49,6 +49,7 @@ struct ccid_virtual_shape {
     uint32_t mechanical;
     enum ccid_level level;
     uint32_t features; /* dwFeatures without the level */
+    bool chains;       /* takes and gives APDUs in parts although it says short level */
     uint32_t max_message_length;
     uint8_t class_get_response;
     uint8_t class_envelope;

@@ -101,6 +101,37 @@ static void test_corpus_row_gives_identity_lists_and_shape(void **state)
     assert_int_equal(shape->rates_bps[0], 10753);
 }
 
+/* The same descriptor with short APDU level, from a maker who says less than it does. */
+static void test_corpus_row_of_a_reader_known_to_chain_chains(void **state)
+{
+    static const struct {
+        const char *vid, *pid;
+        struct ccid_virtual_name name;
+        bool chains;
+    } rows[] = {{"2F7C", "6007", {0x2F7C, 0x6007, -1}, true},
+                {"1209", "00FE", {0x1209, 0x00FE, -1}, false}};
+    static const char short_level[] =
+        "36210001000703000000A00F0000A00F000000002A00000040050000FE000000000000000000000"
+        "030020200"
+        "0F010000000000000001";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ccid_virtual_model model;
+        char line[1024];
+
+        snprintf(line, sizeof(line),
+                 "{\"vid\": \"%s\", \"pid\": \"%s\", \"bcdDevice\": \"0102\", " FACTS
+                 ", \"class_descriptor\": \"%s\"}",
+                 rows[i].vid, rows[i].pid, short_level);
+        assert_int_equal(
+            ccid_virtual_row_parse(line, strlen(line), &rows[i].name, &model),
+            STATUS_SUCCESS);
+        assert_int_equal(model.shape.level, CCID_LEVEL_SHORT_APDU);
+        assert_int_equal(model.shape.chains, rows[i].chains);
+    }
+}
+
 static void test_corpus_row_counts_the_interfaces_before_it(void **state)
 {
     struct ccid_virtual_model model;
@@ -286,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_corpus_name_is_vid_pid_and_perhaps_an_interface),
         cmocka_unit_test(test_corpus_row_gives_identity_lists_and_shape),
+        cmocka_unit_test(test_corpus_row_of_a_reader_known_to_chain_chains),
         cmocka_unit_test(test_corpus_row_counts_the_interfaces_before_it),
         cmocka_unit_test(test_corpus_row_of_another_reader_is_left_alone),
         cmocka_unit_test(test_corpus_row_that_is_none_is_refused),
