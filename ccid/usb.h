@@ -31,6 +31,7 @@ struct usb_interrupt {
     int stopping;    /* atomic */
     int wake;        /* for libusb: the transfer has been called back */
     unsigned errors; /* in a row */
+    bool stalled;    /* to be cleared before it is started again */
     ccid_usb_notify *notify;
     void *context;
 };
@@ -43,8 +44,12 @@ struct usb_power {
     bool wanted;          /* it may sleep when nobody uses it */
     bool allowed;         /* the kernel knows */
     bool lost;            /* the interrupt transfer: it ended with the device asleep */
+    bool asking;          /* SET_FEATURE is on its way */
     bool ending;
     struct usb_sleeper *sleeper; /* NULL: none */
+    struct libusb_transfer *transfer;
+    uint8_t setup[LIBUSB_CONTROL_SETUP_SIZE];
+    int wake; /* for libusb: the transfer has been called back */
 };
 
 /* One claimed CCID interface: its own file, context, handle and transfers. */
@@ -132,8 +137,8 @@ void usb_interrupt_take(struct ccid_usb *usb);
 
 /* ---- usb_power.c ----------------------------------------------------------------- */
 
-/* After the interrupt transfer has been made. */
-void usb_power_init(struct ccid_usb *usb, bool remote_wakeup);
+/* After the interrupt transfer has been made. False: no memory. */
+bool usb_power_init(struct ccid_usb *usb, bool remote_wakeup);
 void usb_power_enter(struct ccid_usb *usb);
 void usb_power_leave(struct ccid_usb *usb);
 void usb_power_may_sleep(struct ccid_usb *usb, bool yes);

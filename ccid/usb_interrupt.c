@@ -7,8 +7,8 @@
  *
  * Whoever turns `ready` into `taken` passes the message on and submits again afterwards:
  * so no two threads are in notify, and no message is overwritten. Meanwhile the device
- * keeps its next message. A device that stalls the endpoint, or fails again and again, is
- * not listened to any more; every answer of it still says whether the card is there.
+ * keeps its next message. An endpoint that the device stalls, or that fails again and
+ * again, is idle, and notify is told so; start clears the stall first.
  */
 #include "ccid/usb.h"
 
@@ -75,6 +75,7 @@ static bool goes_on(struct ccid_usb *usb)
         return false;
     case LIBUSB_TRANSFER_STALL:
         problem = "is stalled";
+        self->stalled = true;
         break;
     case LIBUSB_TRANSFER_NO_DEVICE: /* or one that fell asleep: its submission tells */
     case LIBUSB_TRANSFER_ERROR:
@@ -84,9 +85,8 @@ static bool goes_on(struct ccid_usb *usb)
             return true;
         break;
     }
-    SmcLog(NULL, STATUS_IO_DEVICE_ERROR,
-           "usb %s: the interrupt endpoint %s; card changes are no longer announced",
-           usb->path, problem);
+    SmcLog(NULL, STATUS_IO_DEVICE_ERROR, "usb %s: the interrupt endpoint %s", usb->path,
+           problem);
     return false;
 }
 
@@ -101,7 +101,9 @@ void usb_interrupt_take(struct ccid_usb *usb)
         !__atomic_compare_exchange_n(&self->state, &expected, INTERRUPT_TAKEN, false,
                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return;
-    on = goes_on(usb) && !is_stopping(self);
+    on = is_stopping(self) ? false : goes_on(usb);
+    if (!on && !is_stopping(self) && self->transfer->status != LIBUSB_TRANSFER_CANCELLED)
+        self->notify(self->context, NULL, 0);
     if (on && self->transfer->status == LIBUSB_TRANSFER_COMPLETED &&
         self->transfer->actual_length > 0)
         self->notify(self->context, self->buffer, (size_t)self->transfer->actual_length);
@@ -146,6 +148,9 @@ enum ccid_usb_result usb_interrupt_start(struct ccid_usb *usb, ccid_usb_notify *
     self->context = context;
     self->errors = 0;
     __atomic_store_n(&self->stopping, 0, __ATOMIC_SEQ_CST);
+    if (self->stalled)
+        (void)libusb_clear_halt(usb->handle, self->transfer->endpoint);
+    self->stalled = false;
     return submit(usb);
 }
 

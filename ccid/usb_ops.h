@@ -37,7 +37,8 @@ enum ccid_usb_result {
 enum ccid_usb_pipe { CCID_USB_IN, CCID_USB_OUT };
 
 /*
- * A message of the interrupt endpoint (CCID 1.1 §6.3), as received. Called with no lock
+ * A message of the interrupt endpoint (CCID 1.1 §6.3), as received; NULL: the endpoint
+ * has failed and says nothing until stop and start have been called. Called with no lock
  * held, in any thread, also while a transfer runs, never twice at once for one device;
  * must not block and must not call exchange ... sleep_ms.
  */

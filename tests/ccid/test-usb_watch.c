@@ -378,6 +378,21 @@ static void test_watch_card_changes_complete_trackers(void **state)
     }
 }
 
+static void test_watch_halted_interrupt_endpoint_is_cleared_and_heard_again(void **state)
+{
+    PDEVICE_OBJECT device = wait_reader("1-1");
+    struct request request;
+
+    (void)state;
+    begin(&request, device, IOCTL_SMARTCARD_IS_ABSENT, 0);
+    emulate("halt 1-1 1");
+    emulate("remove 1-1"); /* nothing says so before the endpoint is started again */
+    assert_int_equal(finish(&request), STATUS_SUCCESS);
+    begin(&request, device, IOCTL_SMARTCARD_IS_PRESENT, 0);
+    emulate("insert 1-1");
+    assert_int_equal(finish(&request), STATUS_SUCCESS);
+}
+
 /* The executor handles the events while it runs, and the watcher again afterwards. */
 static void test_watch_card_change_after_a_burst_of_apdus_is_seen(void **state)
 {
@@ -594,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_watch_reader_without_a_usable_name_is_named_by_vid_and_pid),
         cmocka_unit_test(test_watch_interfaces_that_take_turns_are_known_by_vid_and_pid),
         cmocka_unit_test(test_watch_card_changes_complete_trackers),
+        cmocka_unit_test(test_watch_halted_interrupt_endpoint_is_cleared_and_heard_again),
         cmocka_unit_test(test_watch_card_change_after_a_burst_of_apdus_is_seen),
         cmocka_unit_test(test_watch_plug_and_unplug_come_and_go),
         cmocka_unit_test(test_watch_unplug_ends_a_running_request),

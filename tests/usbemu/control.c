@@ -7,6 +7,7 @@
  *   insert NAME[@SLOT] [ATR]  remove NAME[@SLOT]     answers: ok T
  *   suspend NAME              wake NAME              power NAME
  *   latency NAME US           mute NAME 0|1
+ *   halt NAME 1               the interrupt endpoint, until CLEAR_HALT
  *   stall|drop|timeext|short|badseq NAME N           the next N go wrong
  *   status
  *   calls
@@ -87,6 +88,11 @@ static const char *set_number(struct emu_device *d, const char *command,
         return "not a number";
     if (!strcmp(command, "mute")) {
         d->faults.mute = n != 0;
+        return NULL;
+    }
+    if (!strcmp(command, "halt")) {
+        if (n != 0)
+            emu_halt_interrupt(d);
         return NULL;
     }
     for (unsigned i = 0; i < sizeof counters / sizeof *counters; i++) {

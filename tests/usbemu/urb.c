@@ -200,7 +200,7 @@ void emu_notify(struct emu_device *device)
     if (!device->interrupt_endpoint)
         return;
     device->interrupt_pending = true;
-    if (device->remote_wakeup)
+    if (emu_find(device->name)->wakeup_enabled)
         emu_resume(emu_find(device->name));
     pump(device);
 }
@@ -300,6 +300,12 @@ static bool end_matching(struct emu_urb_list *list, const struct emu_handle *han
         found = true;
     }
     return found;
+}
+
+void emu_halt_interrupt(struct emu_device *device)
+{
+    device->halted_interrupt = true;
+    (void)end_matching(&device->interrupt, NULL, NULL, -EPIPE);
 }
 
 int emu_discard(struct emu_handle *handle, struct usbdevfs_urb *urb)

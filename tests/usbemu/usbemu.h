@@ -138,8 +138,9 @@ struct emu_device {
     bool class_after;     /* it comes behind the endpoints */
     bool class_given;
     uint8_t class_bytes[EMU_CLASS_LEN]; /* if so */
-    bool remote_wakeup;
-    unsigned busy_slots; /* bMaxCCIDBusySlots */
+    bool remote_wakeup;                 /* it can */
+    bool wakeup_enabled;                /* the host has asked it to; ends with a resume */
+    unsigned busy_slots;                /* bMaxCCIDBusySlots */
     unsigned vid, pid;
     uint32_t max_message;
     struct emu_string serial, product;
@@ -226,6 +227,8 @@ void emu_queue(struct emu_device *device, unsigned slot, const uint8_t *bytes, s
 void emu_forget(struct emu_device *device, unsigned slot);
 void emu_notify(struct emu_device *device); /* NotifySlotChange is due */
 int emu_submit(struct emu_handle *handle, struct usbdevfs_urb *urb);
+/* The interrupt endpoint stalls until CLEAR_HALT. */
+void emu_halt_interrupt(struct emu_device *device);
 int emu_discard(struct emu_handle *handle, struct usbdevfs_urb *urb);
 struct usbdevfs_urb *emu_reap(struct emu_handle *handle); /* NULL: nothing done */
 /* All of an interface end with that status: it is unplugged, or asleep. */
