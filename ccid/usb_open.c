@@ -140,7 +140,8 @@ struct ccid_usb *usb_open(const char *node, const char *path,
     }
     if (error == 0 && (!transfer_init(&usb->in, usb) || !transfer_init(&usb->out, usb) ||
                        !transfer_init(&usb->control, usb) ||
-                       !usb_interrupt_init(usb, &desc->interrupt_in))) {
+                       !usb_interrupt_init(usb, &desc->interrupt_in) ||
+                       !usb_power_init(usb, remote_wakeup))) {
         step = "allocate";
         error = LIBUSB_ERROR_NO_MEM;
     }
@@ -150,7 +151,6 @@ struct ccid_usb *usb_open(const char *node, const char *path,
         usb_close(usb);
         return NULL;
     }
-    usb_power_init(usb, remote_wakeup);
     return usb;
 }
 
@@ -161,6 +161,7 @@ void usb_close(struct ccid_usb *usb)
     libusb_free_transfer(usb->out.transfer);
     libusb_free_transfer(usb->control.transfer);
     libusb_free_transfer(usb->interrupt.transfer);
+    libusb_free_transfer(usb->power.transfer);
     if (usb->claimed)
         libusb_release_interface(usb->handle, usb->interface_number);
     if (usb->detached)

@@ -3,8 +3,12 @@
  * usb_power.c - autosuspend: an idle reader without a card may sleep, where its remote
  * wake-up tells of one that comes.
  *
- *   awake -may_sleep-> allowed -the kernel, in its own time-> asleep
- *     ^-- enter ----------'            a card, or enter -> awake again
+ *   awake -may_sleep-> asking -> allowed -the kernel, in its own time-> asleep
+ *     ^-- enter ---------'---------'          a card, or enter -> awake again
+ *
+ * Asking: the kernel does not switch the remote wake-up of a device on that usbfs holds,
+ * and switches it off at every resume; so it is asked for each time (SET_FEATURE), and
+ * only a device that has agreed may sleep.
  *
  * Allowed is not asleep: unless power/control is "auto" the kernel never does it. So the
  * interrupt transfer stays submitted. When the device falls asleep - by itself or with
@@ -15,8 +19,9 @@
  * other way to hear of it) and exists only while the device sleeps. The device keeps its
  * NotifySlotChange until then.
  *
- * self->lock is a leaf. ALLOW_SUSPEND is called under it, so that no executor comes
- * between the decision and the deed; it only drops a count and does not wait.
+ * self->lock is a leaf below libusb's event lock. ALLOW_SUSPEND is called under it, so
+ * that no executor comes between the decision and the deed; it only drops a count and
+ * does not wait.
  *
  * A waiting thread cannot be ended from here when the kernel does not: usb_power_end
  * wakes the device up and disowns the thread.
@@ -28,9 +33,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/usbdevice_fs.h>
+
+#define FEATURE_REMOTE_WAKEUP 1 /* USB 2.0 table 9-6 */
+#define END_WAIT_MS           100
 
 /* The thread that waits, and what it waits for. */
 struct usb_sleeper {
@@ -55,10 +64,56 @@ static bool can_suspend(int fd)
 #endif
 }
 
-void usb_power_init(struct ccid_usb *usb, bool remote_wakeup)
+/* The device has agreed, or not. Nobody may have come in since. */
+static void LIBUSB_CALL called_back(struct libusb_transfer *transfer)
 {
-    usb->power.possible =
-        remote_wakeup && usb->interrupt.transfer != NULL && can_suspend(usb->fd);
+    struct ccid_usb *usb = transfer->user_data;
+    struct usb_power *self = &usb->power;
+
+    pthread_mutex_lock(&self->lock);
+    self->asking = false;
+    if (transfer->status == LIBUSB_TRANSFER_STALL)
+        self->possible = false;
+    else if (transfer->status == LIBUSB_TRANSFER_COMPLETED && self->wanted &&
+             self->users == 0 && !self->ending)
+        self->allowed = ioctl(usb->fd, USBDEVFS_ALLOW_SUSPEND) == 0;
+    pthread_mutex_unlock(&self->lock);
+    __atomic_store_n(&self->wake, 1, __ATOMIC_SEQ_CST);
+}
+
+static void ask(struct ccid_usb *usb)
+{
+    struct usb_power *self = &usb->power;
+    bool go;
+
+    pthread_mutex_lock(&self->lock);
+    go = self->possible && self->wanted && self->users == 0 && !self->allowed &&
+         !self->asking && !self->ending;
+    if (go)
+        self->asking = true;
+    pthread_mutex_unlock(&self->lock);
+    if (!go || libusb_submit_transfer(self->transfer) == 0)
+        return;
+    pthread_mutex_lock(&self->lock);
+    self->asking = false; /* at the next occasion */
+    pthread_mutex_unlock(&self->lock);
+}
+
+bool usb_power_init(struct ccid_usb *usb, bool remote_wakeup)
+{
+    struct usb_power *self = &usb->power;
+
+    if (!remote_wakeup || usb->interrupt.transfer == NULL || !can_suspend(usb->fd))
+        return true;
+    self->transfer = libusb_alloc_transfer(0);
+    if (self->transfer == NULL)
+        return false;
+    libusb_fill_control_setup(self->setup, LIBUSB_RECIPIENT_DEVICE,
+                              LIBUSB_REQUEST_SET_FEATURE, FEATURE_REMOTE_WAKEUP, 0, 0);
+    libusb_fill_control_transfer(self->transfer, usb->handle, self->setup, called_back,
+                                 usb, 0);
+    self->possible = true;
+    return true;
 }
 
 /* Submits the interrupt transfer again, if it was lost and nobody else does. */
@@ -72,14 +127,6 @@ static void listen_again(struct ccid_usb *usb)
     pthread_mutex_unlock(&usb->power.lock);
     if (lost)
         usb_interrupt_resume(usb);
-}
-
-static void allow_locked(struct ccid_usb *usb)
-{
-    struct usb_power *self = &usb->power;
-
-    if (self->wanted && self->users == 0 && !self->allowed && !self->ending)
-        self->allowed = ioctl(usb->fd, USBDEVFS_ALLOW_SUSPEND) == 0;
 }
 
 /* ---- the thread of a sleeping device ----------------------------------------------- */
@@ -105,8 +152,8 @@ static void woken(struct ccid_usb *usb)
     self->allowed = false; /* having waited forbids it */
     pthread_mutex_unlock(&self->lock);
     listen_again(usb);
+    ask(usb);
     pthread_mutex_lock(&self->lock);
-    allow_locked(usb);
     sleeper = self->sleeper;
     self->sleeper = NULL;
     pthread_mutex_unlock(&self->lock);
@@ -218,12 +265,33 @@ void usb_power_leave(struct ccid_usb *usb)
 
 void usb_power_may_sleep(struct ccid_usb *usb, bool yes)
 {
-    if (!usb->power.possible)
+    if (usb->power.transfer == NULL)
         return;
     pthread_mutex_lock(&usb->power.lock);
     usb->power.wanted = yes;
-    allow_locked(usb);
     pthread_mutex_unlock(&usb->power.lock);
+    ask(usb);
+}
+
+static void stop_asking(struct ccid_usb *usb)
+{
+    struct usb_power *self = &usb->power;
+    bool asking;
+
+    for (;;) {
+        __atomic_store_n(&self->wake, 0, __ATOMIC_SEQ_CST);
+        pthread_mutex_lock(&self->lock);
+        asking = self->asking;
+        pthread_mutex_unlock(&self->lock);
+        if (!asking)
+            return;
+        libusb_cancel_transfer(self->transfer);
+        if (usb_handle_events(usb, END_WAIT_MS, &self->wake) != 0) {
+            struct timespec pause = {.tv_nsec = 1000000};
+
+            nanosleep(&pause, NULL);
+        }
+    }
 }
 
 void usb_power_end(struct ccid_usb *usb)
@@ -234,6 +302,9 @@ void usb_power_end(struct ccid_usb *usb)
 
     pthread_mutex_lock(&self->lock);
     self->ending = true;
+    pthread_mutex_unlock(&self->lock);
+    stop_asking(usb);
+    pthread_mutex_lock(&self->lock);
     allowed = self->allowed;
     pthread_mutex_unlock(&self->lock);
     if (allowed)

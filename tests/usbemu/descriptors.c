@@ -251,6 +251,11 @@ int emu_control(struct emu_device *device, const uint8_t setup[8], uint8_t *data
         put32(answer, DATA_RATE_BPS);
         n = 4;
         break;
+    case 0x0003: /* SET_FEATURE: DEVICE_REMOTE_WAKEUP */
+        if (setup[2] != 1 || !device->remote_wakeup)
+            return -EPIPE;
+        device->wakeup_enabled = true;
+        return 0;
     case 0x2101: /* ABORT: wValue is bSlot, bSeq */
         device = emu_interface(device, setup[4]);
         if (!device)

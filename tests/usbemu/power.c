@@ -27,7 +27,7 @@ void emu_resume(struct emu_device *device)
 {
     if (!device->asleep)
         return;
-    device->asleep = false;
+    device->asleep = device->wakeup_enabled = false;
     emu_handles_each(device, resumed);
     pthread_cond_broadcast(&emu_reapable);
 }

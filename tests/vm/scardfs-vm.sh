@@ -68,6 +68,19 @@ step 'its removal wakes the waiter' wait "$waiter"
 is 'the state is' absent "$(cat "$r/state")"
 is 'atr has no medium' 'No medium found' "$(message cat "$r/atr")"
 
+# --- the empty reader sleeps, where the kernel and the controller let it
+for device in /sys/bus/usb/devices/*; do
+    [ "$(cat "$device/idVendor" 2>/dev/null)" = 08e6 ] && usb=$device
+done
+sleeps() {
+    [ "$(cat "$usb/power/runtime_status")" = suspended ]
+}
+is 'with power/control=on it stays awake' active "$(cat "$usb/power/runtime_status")"
+echo 100 >"$usb/power/autosuspend_delay_ms"
+echo auto >"$usb/power/control"
+step 'with auto it sleeps' eventually 20 sleeps
+is 'it is still there, and empty' absent "$(cat "$r/state")"
+
 cat "$r/events/present" >"$dir/present" 2>&1 &
 waiter=$!
 step 'a reader of events/present waits' eventually 20 waits "$waiter" "$r/events/present"
@@ -75,6 +88,7 @@ step 'a card is inserted' qmp card-insert r0
 step 'its insertion wakes the waiter' wait "$waiter"
 is 'the counter has gone up by one' "$(($(cat "$dir/absent") + 1))" "$(cat "$dir/present")"
 is 'its ATR' "$atr" "$(cat "$r/atr")"
+is 'with a card it is awake' active "$(cat "$usb/power/runtime_status")"
 
 cat "$r/events/absent" >"$dir/gone" 2>&1 &
 waiter=$!
