@@ -8,9 +8,13 @@
  * card that was exchanged between two looks is seen as two changes. Completion happens in
  * a thread of the driver that must not block, or inside IoCallDriver: then the loop below
  * goes on, not a recursion.
+ *
+ * A pending tracker that ends with an error says that the driver has lost the reader for
+ * now: who waits gets EIO, and the next tracker is sent. One that is refused is the last.
  */
 #include "fs/internal.h"
 
+#include <errno.h>
 #include <syslog.h>
 
 static void believe_change(struct scfs_reader *reader)
@@ -28,7 +32,7 @@ static void believe_change(struct scfs_reader *reader)
 }
 
 /* What the completion says; false: no further tracker. */
-static bool take_result(struct scfs_reader *reader)
+static bool take_result(struct scfs_reader *reader, bool was_pending)
 {
     NTSTATUS status = reader->tracker.irp.IoStatus.Status;
 
@@ -36,11 +40,15 @@ static bool take_result(struct scfs_reader *reader)
         believe_change(reader);
         return true;
     }
-    if (status != STATUS_CANCELLED && status != STATUS_DEVICE_REMOVED &&
-        status != STATUS_DELETE_PENDING)
+    if (status == STATUS_CANCELLED || status == STATUS_DEVICE_REMOVED ||
+        status == STATUS_DELETE_PENDING)
+        return false;
+    if (was_pending)
+        scfs_wait_wake(&reader->lock, &reader->waits, EIO);
+    else
         scfs_log(LOG_ERR, "reader%u: card changes are not seen any more: %s",
                  reader->number, smc_status_name(status));
-    return false;
+    return was_pending;
 }
 
 static void completed(PIRP irp, PVOID context)
@@ -55,7 +63,7 @@ static void completed(PIRP irp, PVOID context)
         return;
     }
     pthread_mutex_unlock(&reader->lock);
-    if (take_result(reader)) {
+    if (take_result(reader, true)) {
         scfs_tracker_run(reader);
         return;
     }
@@ -90,7 +98,7 @@ void scfs_tracker_run(struct scfs_reader *reader)
         pthread_mutex_unlock(&reader->lock);
         if (!completed_at_once)
             return;
-        if (!take_result(reader)) {
+        if (!take_result(reader, false)) {
             pthread_mutex_lock(&reader->lock);
             break;
         }

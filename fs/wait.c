@@ -103,6 +103,7 @@ static void answer(struct wait *wait, int error)
         NTSTATUS status = error == 0           ? STATUS_SUCCESS
                           : error == ETIMEDOUT ? STATUS_IO_TIMEOUT
                           : error == ENODEV    ? STATUS_DEVICE_REMOVED
+                          : error == EIO       ? STATUS_IO_DEVICE_ERROR
                                                : STATUS_CANCELLED;
 
         scfs_control_answer(req, &wait->header, status, 0);

@@ -465,6 +465,11 @@ static int take_out(PDEVICE_OBJECT device)
     return 0;
 }
 
+void fake_driver_lose(PDEVICE_OBJECT device)
+{
+    SmcEndCardTracking(&slot_of(device)->ext, STATUS_IO_DEVICE_ERROR);
+}
+
 static int unplug(PDEVICE_OBJECT device)
 {
     SmcReportDeviceDeparture(slot_of(device)->physical, TRUE);

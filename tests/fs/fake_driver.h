@@ -27,6 +27,9 @@ void fake_driver_power(char said[32]);
 /* Turns that readers got by SmcRequestService since this was last asked. */
 unsigned fake_driver_services(void);
 
+/* The driver loses the reader for now: its tracker ends with an error. */
+void fake_driver_lose(PDEVICE_OBJECT device);
+
 #define FAKE_ATR     "3b0231ab"
 #define FAKE_SLOW_MS 300
 
