@@ -190,7 +190,8 @@ int main(int argc, char **argv)
         printf("corpus: %s: %s\n", path, strerror(errno));
     else if (table.rows == 0)
         printf("corpus: %s: no reader in it\n", path);
-    print(&table);
+    if (table.rows != 0 || table.bad_lines != 0)
+        print(&table);
     if (ferror(file) || table.rows == 0 || table.failed != 0 || table.bad_lines != 0) {
         fclose(file);
         return 1;
