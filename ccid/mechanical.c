@@ -43,8 +43,14 @@ static NTSTATUS move(struct ccid_slot *slot, uint8_t function)
         .answer_type = CCID_SLOT_STATUS,
         .timeout_ms = MECHANICAL_MS,
     };
+    uint32_t changes = ccid_state_changes(slot);
     NTSTATUS status = ccid_cmd(slot, &command);
 
+    /* Nobody knows where the card is: the next reset puts it in position. */
+    if (status != STATUS_SUCCESS && !command.answered &&
+        (slot->device->desc.mechanical & CCID_MECHANICAL_ACCEPTS) != 0 &&
+        ccid_state_current(slot) >= SCARD_PRESENT)
+        (void)ccid_state_moved(slot, changes, SCARD_PRESENT);
     if (command.answered && status != STATUS_SUCCESS && status != STATUS_NO_MEDIA)
         ccid_cmd_log(slot, &command, status, "the card was not moved");
     return status;

@@ -180,12 +180,14 @@ static NTSTATUS switch_token_off(const struct resync *r)
 
 static NTSTATUS reset_port(const struct resync *r)
 {
+    enum ccid_usb_result result;
+
     if (!r->device->desc.only_interface || r->device->was_reset ||
         step_ms(r, STEP_MS) == 0)
         return STATUS_IO_TIMEOUT;
     r->device->was_reset = true;
-    if (r->ops->reset(r->usb) != CCID_USB_OK)
-        return STATUS_IO_DEVICE_ERROR;
+    result = r->ops->reset(r->usb);
+    /* One that failed may have come as far as this, too. */
     for (uint8_t i = 0; i < r->device->desc.slot_count; i++) {
         struct ccid_slot *slot = ccid_slot_hold(r->device, i);
 
@@ -194,7 +196,7 @@ static NTSTATUS reset_port(const struct resync *r)
         ccid_state_unpowered(slot);
         SmartcardReleaseRemoveLock(&slot->ext);
     }
-    return ask_status(r);
+    return result == CCID_USB_OK ? ask_status(r) : STATUS_IO_DEVICE_ERROR;
 }
 
 static NTSTATUS resync(struct ccid_slot *slot, uint32_t budget_ms)

@@ -3,6 +3,7 @@
 #include "fault_usb.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct fault_usb *from_usb(struct ccid_usb *usb)
 {
@@ -15,7 +16,8 @@ static const struct fault *next_fault(struct fault_usb *self, enum fault_on on)
 {
     const struct fault *hit = NULL;
 
-    self->transfer_count++;
+    if (((unsigned)on & FAULT_ON_ANY) != 0)
+        self->transfer_count++;
     for (unsigned i = 0; i < self->armed_count; i++) {
         const struct fault *fault = &self->armed[i].fault;
 
@@ -55,18 +57,76 @@ static bool fails_before(struct fault_usb *self, const struct fault *fault,
     return false;
 }
 
+/* What the host sees of a transfer that the device has seen. */
+static enum ccid_usb_result after(struct fault_usb *self, const struct fault *fault,
+                                  uint64_t deadline_ms, enum ccid_usb_result result)
+{
+    if (self->seen != NULL)
+        self->seen(self->seen_context);
+    if (fault == NULL || fault->kind != FAULT_FAIL || result != CCID_USB_OK)
+        return result;
+    if (fault->result == CCID_USB_TIMEOUT && self->clock->now_ms < deadline_ms)
+        self->clock->now_ms = deadline_ms;
+    return fault->result;
+}
+
 static enum ccid_usb_result bulk_out(struct ccid_usb *usb, const uint8_t *out,
                                      size_t out_len, uint32_t timeout_ms)
 {
     struct fault_usb *self = from_usb(usb);
     const struct fault *fault = next_fault(self, FAULT_ON_OUT);
+    uint64_t deadline_ms = self->clock->now_ms + timeout_ms;
     enum ccid_usb_result result;
 
     if (fails_before(self, fault, &timeout_ms, &result))
         return result;
     if (fault != NULL && fault->kind == FAULT_LOSE)
         return CCID_USB_OK; /* the host believes that it has gone out */
-    return self->inner.ops->bulk_out(self->inner.usb, out, out_len, timeout_ms);
+    if (fault != NULL && fault->kind == FAULT_SHORT && fault->len < out_len) {
+        result = self->inner.ops->bulk_out(self->inner.usb, out, fault->len, timeout_ms);
+        result = result == CCID_USB_OK ? CCID_USB_IO : result;
+    } else {
+        result = self->inner.ops->bulk_out(self->inner.usb, out, out_len, timeout_ms);
+    }
+    return after(self, fault, deadline_ms, result);
+}
+
+/* What the host gets of an answer that has come. */
+static enum ccid_usb_result falsify(struct fault_usb *self, const struct fault *fault,
+                                    uint64_t deadline_ms, uint8_t *in, size_t room,
+                                    size_t *len)
+{
+    size_t longer = fault->len < room ? fault->len : room;
+
+    switch (fault->kind) {
+    case FAULT_LOSE:
+        *len = 0;
+        self->clock->now_ms = deadline_ms;
+        return CCID_USB_TIMEOUT;
+    case FAULT_SHORT:
+        if (*len > fault->len)
+            *len = fault->len;
+        break;
+    case FAULT_LONG:
+        if (*len < longer) {
+            memset(in + *len, 0xA5, longer - *len);
+            *len = longer;
+        }
+        return fault->len > room ? CCID_USB_OVERFLOW : CCID_USB_OK;
+    case FAULT_MUTATE:
+        if (*len > fault->offset)
+            in[fault->offset] = fault->value;
+        break;
+    case FAULT_SEQ:
+        if (*len > 6)
+            in[6] ^= 0x55;
+        break;
+    case FAULT_RESULT:
+    case FAULT_FAIL:
+    case FAULT_DELAY:
+        break;
+    }
+    return CCID_USB_OK;
 }
 
 static enum ccid_usb_result bulk_in(struct ccid_usb *usb, uint8_t *in, size_t in_size,
@@ -81,30 +141,12 @@ static enum ccid_usb_result bulk_in(struct ccid_usb *usb, uint8_t *in, size_t in
     if (fails_before(self, fault, &timeout_ms, &result))
         return result;
     result = self->inner.ops->bulk_in(self->inner.usb, in, in_size, in_len, timeout_ms);
+    result = after(self, fault, deadline_ms, result);
+    if (fault != NULL && fault->kind == FAULT_FAIL)
+        *in_len = 0;
     if (fault == NULL || result != CCID_USB_OK)
         return result;
-    switch (fault->kind) {
-    case FAULT_LOSE:
-        *in_len = 0;
-        self->clock->now_ms = deadline_ms;
-        return CCID_USB_TIMEOUT;
-    case FAULT_SHORT:
-        if (*in_len > fault->len)
-            *in_len = fault->len;
-        break;
-    case FAULT_MUTATE:
-        if (*in_len > fault->offset)
-            in[fault->offset] = fault->value;
-        break;
-    case FAULT_SEQ:
-        if (*in_len > 6)
-            in[6] ^= 0x55;
-        break;
-    case FAULT_RESULT:
-    case FAULT_DELAY:
-        break;
-    }
-    return result;
+    return falsify(self, fault, deadline_ms, in, in_size, in_len);
 }
 
 static enum ccid_usb_result exchange(struct ccid_usb *usb, const uint8_t *out,
@@ -130,6 +172,7 @@ static enum ccid_usb_result control(struct ccid_usb *usb, uint8_t request_type,
 {
     struct fault_usb *self = from_usb(usb);
     const struct fault *fault = next_fault(self, FAULT_ON_CONTROL);
+    uint64_t deadline_ms = self->clock->now_ms + timeout_ms;
     bool in = (request_type & 0x80) != 0;
     enum ccid_usb_result result;
 
@@ -142,28 +185,33 @@ static enum ccid_usb_result control(struct ccid_usb *usb, uint8_t request_type,
     }
     result = self->inner.ops->control(self->inner.usb, request_type, request, value,
                                       index, data, data_len, done, timeout_ms);
-    if (fault == NULL || result != CCID_USB_OK || !in)
-        return result;
-    if (fault->kind == FAULT_LOSE) {
+    result = after(self, fault, deadline_ms, result);
+    if (fault != NULL && fault->kind == FAULT_FAIL)
         *done = 0;
-        self->clock->now_ms += timeout_ms;
-        return CCID_USB_TIMEOUT;
-    }
-    if (fault->kind == FAULT_SHORT && *done > fault->len)
-        *done = fault->len;
-    if (fault->kind == FAULT_MUTATE && *done > fault->offset)
-        data[fault->offset] = fault->value;
-    return result;
+    if (fault == NULL || result != CCID_USB_OK || (!in && fault->kind != FAULT_SHORT))
+        return result;
+    return falsify(self, fault, deadline_ms, data, data_len, done);
+}
+
+/* Neither takes any time. */
+static enum ccid_usb_result repair(struct fault_usb *self,
+                                   enum ccid_usb_result (*run)(struct ccid_usb *usb))
+{
+    const struct fault *fault = next_fault(self, FAULT_ON_REPAIR);
+
+    if (fault != NULL && fault->kind == FAULT_RESULT)
+        return fault->result;
+    return after(self, fault, 0, run(self->inner.usb));
 }
 
 static enum ccid_usb_result clear_halt(struct ccid_usb *usb)
 {
-    return from_usb(usb)->inner.ops->clear_halt(from_usb(usb)->inner.usb);
+    return repair(from_usb(usb), from_usb(usb)->inner.ops->clear_halt);
 }
 
 static enum ccid_usb_result reset(struct ccid_usb *usb)
 {
-    return from_usb(usb)->inner.ops->reset(from_usb(usb)->inner.usb);
+    return repair(from_usb(usb), from_usb(usb)->inner.ops->reset);
 }
 
 static void cancel(struct ccid_usb *usb, bool on)
@@ -193,17 +241,34 @@ static void leave(struct ccid_usb *usb)
     from_usb(usb)->inner.ops->leave(from_usb(usb)->inner.usb);
 }
 
+static void on_interrupt(void *context, const uint8_t *message, size_t len)
+{
+    struct fault_usb *self = context;
+    const struct fault *fault;
+
+    if (self->halted)
+        return;
+    fault = next_fault(self, FAULT_ON_INTERRUPT);
+    if (fault == NULL) {
+        self->notify(self->notify_context, message, len);
+    } else {
+        self->halted = true;
+        self->notify(self->notify_context, NULL, 0);
+    }
+}
+
 static enum ccid_usb_result start(struct ccid_usb *usb, ccid_usb_notify *notify,
                                   void *context)
 {
     struct fault_usb *self = from_usb(usb);
 
-    self->starts++;
     self->notify = notify;
     self->notify_context = context;
+    self->halted = false;
+    self->starts++;
     if (self->start_result != CCID_USB_OK)
         return self->start_result;
-    return self->inner.ops->start(self->inner.usb, notify, context);
+    return self->inner.ops->start(self->inner.usb, on_interrupt, self);
 }
 
 static void stop(struct ccid_usb *usb)

@@ -199,6 +199,70 @@ static void test_fault_control_is_counted_apart(void **state)
         CCID_USB_OK);
 }
 
+static unsigned seen_count;
+
+static void seen(void *context)
+{
+    (void)context;
+    seen_count++;
+}
+
+static void test_fault_fail_is_a_transfer_that_the_device_has_seen(void **state)
+{
+    uint64_t begin_ms = test_clock.now_ms;
+
+    (void)state;
+    fault_usb.seen = seen;
+    seen_count = 0;
+    fault_usb_arm(&fault_usb, (struct fault){.on = FAULT_ON_OUT,
+                                             .kind = FAULT_FAIL,
+                                             .at = 1,
+                                             .result = CCID_USB_TIMEOUT});
+    assert_int_equal(exchange(), CCID_USB_TIMEOUT);
+    assert_int_equal(seen_count, 1);
+    assert_int_equal(test_clock.now_ms - begin_ms, 1000);
+    fault_usb_disarm(&fault_usb);
+    /* It has arrived: there is an answer. */
+    assert_int_equal(port.ops->bulk_in(port.usb, in, sizeof(in), &in_len, 10),
+                     CCID_USB_OK);
+    fault_usb_arm(&fault_usb, (struct fault){.on = FAULT_ON_IN,
+                                             .kind = FAULT_FAIL,
+                                             .at = 1,
+                                             .result = CCID_USB_IO});
+    assert_int_equal(exchange(), CCID_USB_IO);
+    assert_int_equal(in_len, 0);
+    assert_int_equal(seen_count, 4);
+    /* It is lost: there is none. */
+    assert_int_equal(port.ops->bulk_in(port.usb, in, sizeof(in), &in_len, 10),
+                     CCID_USB_TIMEOUT);
+}
+
+static void test_fault_short_message_is_cut_and_the_host_knows(void **state)
+{
+    (void)state;
+    fault_usb_arm(
+        &fault_usb,
+        (struct fault){.on = FAULT_ON_OUT, .kind = FAULT_SHORT, .at = 1, .len = 5});
+    assert_int_equal(exchange(), CCID_USB_IO);
+    assert_int_equal(port.ops->bulk_in(port.usb, in, sizeof(in), &in_len, 10),
+                     CCID_USB_TIMEOUT); /* five bytes are no message */
+    expect_good();
+}
+
+static void test_fault_on_repair_fails_clear_halt_and_reset(void **state)
+{
+    (void)state;
+    fault_usb_arm(&fault_usb, (struct fault){.on = FAULT_ON_ALL,
+                                             .kind = FAULT_RESULT,
+                                             .at = 2,
+                                             .result = CCID_USB_IO});
+    assert_int_equal(port.ops->clear_halt(port.usb), CCID_USB_OK);
+    assert_int_equal(port.ops->reset(port.usb), CCID_USB_IO);
+    assert_int_equal(port.ops->reset(port.usb), CCID_USB_OK);
+    assert_int_equal(fault_usb.transfer_count, 0);
+    assert_int_equal(fault_usb.hit_count, 1);
+}
+
 #define FAULT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -214,6 +278,9 @@ int main(void)
         FAULT(test_fault_short_mutate_and_seq_falsify_the_answer),
         FAULT(test_fault_delay_moves_the_clock_up_to_the_deadline),
         FAULT(test_fault_control_is_counted_apart),
+        FAULT(test_fault_fail_is_a_transfer_that_the_device_has_seen),
+        FAULT(test_fault_short_message_is_cut_and_the_host_knows),
+        FAULT(test_fault_on_repair_fails_clear_halt_and_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

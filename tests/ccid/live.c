@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* live.c - the C library's allocator, counted. */
+#include "live.h"
+
+#include <stddef.h>
+
+static long count; /* atomic */
+
+long live_count(void)
+{
+    return __atomic_load_n(&count, __ATOMIC_RELAXED);
+}
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#endif
+
+#if !defined(SANITIZED) && defined(__GLIBC__)
+
+/* glibc(7): a program may have an allocator of its own, these are the names beneath. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t members, size_t size);
+void *__libc_realloc(void *block, size_t size);
+void __libc_free(void *block);
+void *malloc(size_t size);
+void *calloc(size_t members, size_t size);
+void *realloc(void *block, size_t size);
+void free(void *block);
+
+static void *counted(void *block)
+{
+    if (block != NULL)
+        __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+    return block;
+}
+
+void *malloc(size_t size)
+{
+    return counted(__libc_malloc(size));
+}
+
+void *calloc(size_t members, size_t size)
+{
+    return counted(__libc_calloc(members, size));
+}
+
+void *realloc(void *block, size_t size)
+{
+    return block == NULL ? counted(__libc_malloc(size)) : __libc_realloc(block, size);
+}
+
+void free(void *block)
+{
+    if (block != NULL)
+        __atomic_sub_fetch(&count, 1, __ATOMIC_RELAXED);
+    __libc_free(block);
+}
+
+#endif
