@@ -25,7 +25,7 @@
 #include "ccid/usb.h"
 #include "smclib/io.h"
 
-#define READERS_MAX 16
+#define READERS_MAX 32
 #define LIMIT_S     20
 
 struct reader {
@@ -360,6 +360,45 @@ static void test_watch_interfaces_that_take_turns_are_known_by_vid_and_pid(void 
     wait_gone("1-8");
 }
 
+#define ECHO_LEN 60000
+
+/* 80 E0 by an extended APDU: in one message of 64 KiB, or in parts of 271 bytes. */
+static void echo_through(const char *options)
+{
+    static uint8_t buffer[8 + 9 + ECHO_LEN + 2];
+    const SCARD_IO_REQUEST header = {.dwProtocol = SCARD_PROTOCOL_T1, .cbPciLength = 8};
+    const uint8_t apdu[] = {0x80, 0xe0, 0, 0, 0, ECHO_LEN >> 8, ECHO_LEN & 0xff};
+    PDEVICE_OBJECT device;
+    ULONG information = 0;
+
+    emulate("plug 1-2 %s", options);
+    device = wait_reader("1-2");
+    assert_int_equal(connect_card(device), STATUS_SUCCESS);
+    memset(buffer, 0, sizeof(buffer)); /* Le is 0000: as much as there is */
+    memcpy(buffer, &header, 8);
+    memcpy(buffer + 8, apdu, sizeof(apdu));
+    for (size_t i = 0; i < ECHO_LEN; i++)
+        buffer[8 + sizeof(apdu) + i] = (uint8_t)(i * 7);
+    assert_int_equal(smc_irp_ioctl(device, &file, IOCTL_SMARTCARD_TRANSMIT, buffer,
+                                   8 + sizeof(apdu) + ECHO_LEN + 2, sizeof(buffer),
+                                   &information),
+                     STATUS_SUCCESS);
+    assert_int_equal(information, 8 + ECHO_LEN + 2);
+    for (size_t i = 0; i < ECHO_LEN; i++)
+        assert_int_equal(buffer[8 + i], (uint8_t)(i * 7));
+    assert_memory_equal(buffer + 8 + ECHO_LEN, "\x90\x00", 2);
+    emulate("unplug 1-2");
+    wait_gone("1-2");
+}
+
+static void test_watch_60000_bytes_are_echoed_in_one_message_and_in_parts(void **state)
+{
+    (void)state;
+    echo_through("level=ext,card=1");
+    echo_through("level=ext,card=1,maxmsg=271");
+    echo_through("level=ext,card=1,maxmsg=522,hs=0");
+}
+
 static void test_watch_card_changes_complete_trackers(void **state)
 {
     PDEVICE_OBJECT device = wait_reader("1-1");
@@ -608,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_watch_finds_the_reader_that_is_there_and_runs_an_apdu),
         cmocka_unit_test(test_watch_reader_without_a_usable_name_is_named_by_vid_and_pid),
         cmocka_unit_test(test_watch_interfaces_that_take_turns_are_known_by_vid_and_pid),
+        cmocka_unit_test(test_watch_60000_bytes_are_echoed_in_one_message_and_in_parts),
         cmocka_unit_test(test_watch_card_changes_complete_trackers),
         cmocka_unit_test(test_watch_halted_interrupt_endpoint_is_cleared_and_heard_again),
         cmocka_unit_test(test_watch_card_change_after_a_burst_of_apdus_is_seen),

@@ -101,6 +101,24 @@ reader 'a class descriptor byte by byte' "card=1,class=$(printf %s \
 is 'its clock' 3580 "$(cat "$mnt/reader0/attributes/default_clk")"
 unplugged
 
+# --- no interrupt endpoint: the reader is asked
+echo '--- no interrupt endpoint'
+step 'plugged in' ctl plug 1-1 level=short,card=0,intr=0
+step 'it appears' eventually 5 are 1
+is 'it is empty' absent "$(cat "$mnt/reader0/state")"
+cat "$mnt/reader0/events/present" >"$dir/present" 2>&1 &
+waiter=$!
+step 'somebody waits for a card' eventually 5 waits "$waiter" "$mnt/reader0/events/present"
+step 'a card is put in' ctl insert 1-1
+step 'it is noticed' wait "$waiter"
+card reader0 $t1
+cat "$mnt/reader0/events/absent" >"$dir/absent" 2>&1 &
+waiter=$!
+step 'somebody waits for its removal' eventually 5 waits "$waiter" "$mnt/reader0/events/absent"
+step 'it is taken out' ctl remove 1-1
+step 'that is noticed' wait "$waiter"
+unplugged
+
 # --- several slots: each has its card, its state, its answers
 for busy in 1 2; do
     echo "--- four slots, $busy at once"
