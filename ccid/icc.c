@@ -181,6 +181,15 @@ static bool powered_on(const struct ccid_command *command)
     return command->answered && command->answer.outcome == CCID_DONE;
 }
 
+/* Whether the card is to be switched off first. */
+static bool begins_without_power(const struct ccid_desc *desc, enum ccid_reset kind)
+{
+    if (desc->transport == CCID_TRANSPORT_ICCD_A)
+        return false; /* its power on begins so, always (iccd_a.c) */
+    return kind == CCID_RESET_COLD ||
+           (kind == CCID_RESET_FIRST && (desc->quirks & CCID_QUIRK_POWER_OFF_FIRST) != 0);
+}
+
 NTSTATUS ccid_icc_power_on(struct ccid_slot *slot, enum ccid_reset kind,
                            const uint8_t **atr, uint32_t *atr_length)
 {
@@ -191,9 +200,7 @@ NTSTATUS ccid_icc_power_on(struct ccid_slot *slot, enum ccid_reset kind,
     uint8_t select[3];
     int count = voltages(slot, kind == CCID_RESET_WARM, select);
 
-    if (kind == CCID_RESET_COLD ||
-        (kind == CCID_RESET_FIRST &&
-         (slot->device->desc.quirks & CCID_QUIRK_POWER_OFF_FIRST) != 0))
+    if (begins_without_power(&slot->device->desc, kind))
         status = discharge(slot);
     for (int i = 0; i < count && status == STATUS_SUCCESS; i++) {
         uint64_t now = port->ops->now_ms(port->usb);

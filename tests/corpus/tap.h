@@ -13,7 +13,7 @@
 
 struct tap {
     unsigned outs, ins, controls;
-    char note[512]; /* the beginning, where there is more */
+    char note[8192]; /* the beginning, where there is more */
 };
 
 /* The port with the tap on it; valid until the next call. */
