@@ -2,14 +2,7 @@
 /* live.c - the C library's allocator, counted. */
 #include "live.h"
 
-#include <stddef.h>
-
-static long count; /* atomic */
-
-long live_count(void)
-{
-    return __atomic_load_n(&count, __ATOMIC_RELAXED);
-}
+#include <stdlib.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -21,16 +14,34 @@ long live_count(void)
 #endif
 
 #if !defined(SANITIZED) && defined(__GLIBC__)
+#define COUNTED
+#endif
+
+static long count; /* atomic */
+
+bool live_is_counted(void)
+{
+#ifdef COUNTED
+    return true;
+#else
+    return false;
+#endif
+}
+
+long live_count(void)
+{
+    return __atomic_load_n(&count, __ATOMIC_RELAXED);
+}
+
+#ifdef COUNTED
+
+#define EXPORTED __attribute__((visibility("default"))) /* to the libraries, too */
 
 /* glibc(7): a program may have an allocator of its own, these are the names beneath. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t members, size_t size);
 void *__libc_realloc(void *block, size_t size);
 void __libc_free(void *block);
-void *malloc(size_t size);
-void *calloc(size_t members, size_t size);
-void *realloc(void *block, size_t size);
-void free(void *block);
 
 static void *counted(void *block)
 {
@@ -39,22 +50,22 @@ static void *counted(void *block)
     return block;
 }
 
-void *malloc(size_t size)
+EXPORTED void *malloc(size_t size)
 {
     return counted(__libc_malloc(size));
 }
 
-void *calloc(size_t members, size_t size)
+EXPORTED void *calloc(size_t members, size_t size)
 {
     return counted(__libc_calloc(members, size));
 }
 
-void *realloc(void *block, size_t size)
+EXPORTED void *realloc(void *block, size_t size)
 {
     return block == NULL ? counted(__libc_malloc(size)) : __libc_realloc(block, size);
 }
 
-void free(void *block)
+EXPORTED void free(void *block)
 {
     if (block != NULL)
         __atomic_sub_fetch(&count, 1, __ATOMIC_RELAXED);

@@ -62,6 +62,7 @@ static bool run(const struct scenario *scenario, const struct fault *fault,
     bool hit;
 
     sweep_begin(&s, scenario);
+    assert_true(live_count() > 0 || !live_is_counted());
     if (fault != NULL)
         fault_usb_arm(&s.v.faults, *fault);
     begin_ms = s.v.clock.now_ms;
