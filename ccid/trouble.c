@@ -74,7 +74,8 @@ void ccid_trouble_tell(struct ccid_slot *slot)
     struct ccid_device *device = slot->device;
 
     /* After the line about the last violation: this is the error that stays. */
-    if (__atomic_exchange_n(&device->quarantine_untold, false, __ATOMIC_SEQ_CST))
+    if (__atomic_load_n(&device->quarantine_untold, __ATOMIC_SEQ_CST) &&
+        __atomic_exchange_n(&device->quarantine_untold, false, __ATOMIC_SEQ_CST))
         SmcLog(
             slot->object, STATUS_IO_DEVICE_ERROR,
             "too many answers against the rules; the reader is left alone for a while");

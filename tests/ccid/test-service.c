@@ -198,6 +198,29 @@ static void test_commands_count_as_looks_and_have_none_around_them(void **state)
     end();
 }
 
+static void test_each_slot_is_looked_at_in_turns_of_its_own(void **state)
+{
+    struct ccid_virtual_shape shape = ccid_virtual_default_shape;
+    struct ccid_slot *second;
+    unsigned before;
+
+    (void)state;
+    shape.interrupt = false;
+    shape.slot_count = 2;
+    virtual_bench_begin_shape(&v, &shape, NULL);
+    second = v.bench.slots[1]->DeviceExtension;
+    before = v.faults.transfer_count;
+    assert_int_equal(ccid_virtual_reader_insert(v.reader, 1, NULL, 0), 0);
+    bench_service(&v.bench, 1); /* nobody cares */
+    assert_int_equal(v.faults.transfer_count, before);
+    __atomic_store_n(&second->look, true, __ATOMIC_SEQ_CST);
+    bench_service(&v.bench, 1);
+    assert_int_equal(v.faults.transfer_count, before + 2);
+    assert_int_equal(second->ext.ReaderCapabilities.CurrentState, SCARD_SWALLOWED);
+    assert_int_equal(bench_service_wait(&v.bench, 0), -1);
+    end();
+}
+
 static void test_sleeping_or_removed_reader_is_not_polled(void **state)
 {
     unsigned before;
@@ -642,6 +665,7 @@ int main(void)
         cmocka_unit_test(
             test_powered_card_that_was_exchanged_between_two_looks_is_noticed),
         cmocka_unit_test(test_commands_count_as_looks_and_have_none_around_them),
+        cmocka_unit_test(test_each_slot_is_looked_at_in_turns_of_its_own),
         cmocka_unit_test(test_sleeping_or_removed_reader_is_not_polled),
         cmocka_unit_test(test_reader_that_always_says_present_is_believed_by_its_resets),
         cmocka_unit_test(test_halted_endpoint_is_started_again_in_a_turn),
