@@ -54,6 +54,8 @@ static bool take_news(struct ccid_slot *slot, bool present, bool exchanged)
 /* Under the spin lock: to be put together with what comes until it is released. */
 static void hold(struct ccid_slot *slot, bool present, bool exchanged)
 {
+    if (!slot->held.any || slot->held.present != present || exchanged)
+        slot->changes++;
     if (!slot->held.any)
         slot->held.exchanged = false;
     slot->held.any = true;
@@ -147,7 +149,7 @@ void ccid_state_looked(struct ccid_slot *slot, bool present, bool exchanged,
     bool news = false;
 
     KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    if (slot->held.any)
+    if (slot->changes == changes && slot->held.any)
         hold(slot, present, exchanged);
     else if (slot->changes == changes)
         news = take_news(slot, present, exchanged);

@@ -109,6 +109,44 @@ static void test_answer_that_says_absent_is_believed_without_an_interrupt(void *
     bench_end(&bench);
 }
 
+/* Twenty changes in a second; what follows is held back. */
+static void tire(void)
+{
+    for (int i = 0; i < 10; i++) {
+        script_notify(&bench.usb, "50 02");
+        script_notify(&bench.usb, "50 03");
+    }
+}
+
+/* The exchange is not published yet; the ATR is the old card's all the same. */
+static void test_exchange_that_is_held_back_ends_the_power_on_that_it_met(void **state)
+{
+    (void)state;
+    begin();
+    tire();
+    script_out(&bench.usb, BENCH_ON_OUT);
+    script_in(&bench.usb, BENCH_ATR_IN)->action = exchanged;
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_NO_MEDIA);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+    script_command(&bench.usb, BENCH_ON_OUT, BENCH_ATR_IN);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    bench_end(&bench);
+}
+
+static void test_news_that_are_held_back_outrank_an_older_answer(void **state)
+{
+    (void)state;
+    begin();
+    tire();
+    script_out(&bench.usb, BENCH_ON_OUT);
+    script_in(&bench.usb, "80 00000000 00 SS 42 FE 00")->action = exchanged;
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_NO_MEDIA);
+    bench.usb.now_ms += 1000;
+    bench_service(&bench, 0);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +155,8 @@ int main(void)
         cmocka_unit_test(test_card_that_goes_during_set_protocol_leaves_no_protocol),
         cmocka_unit_test(test_news_from_the_interrupt_endpoint_outrank_an_older_answer),
         cmocka_unit_test(test_answer_that_says_absent_is_believed_without_an_interrupt),
+        cmocka_unit_test(test_exchange_that_is_held_back_ends_the_power_on_that_it_met),
+        cmocka_unit_test(test_news_that_are_held_back_outrank_an_older_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
