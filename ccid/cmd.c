@@ -125,17 +125,25 @@ static NTSTATUS violation(struct exchange *x, const char *problem)
     return STATUS_IO_DEVICE_ERROR;
 }
 
-static NTSTATUS read_more(struct exchange *x, size_t length)
+/* 0: none; the deadline may have gone by before anything was sent. */
+static uint32_t time_left_ms(const struct exchange *x)
 {
     const struct ccid_usb_port *port = &x->slot->port;
     uint64_t now = port->ops->now_ms(port->usb);
+
+    return now < x->deadline_ms ? (uint32_t)(x->deadline_ms - now) : 0;
+}
+
+static NTSTATUS read_more(struct exchange *x, size_t length)
+{
+    const struct ccid_usb_port *port = &x->slot->port;
+    uint32_t left_ms = time_left_ms(x);
     enum ccid_usb_result result;
     size_t more = 0;
 
-    if (now >= x->deadline_ms)
+    if (left_ms == 0)
         return transfer_status(x, CCID_USB_TIMEOUT);
-    result = port->ops->bulk_in(port->usb, x->in + x->got, length, &more,
-                                (uint32_t)(x->deadline_ms - now));
+    result = port->ops->bulk_in(port->usb, x->in + x->got, length, &more, left_ms);
     if (result == CCID_USB_OK)
         x->got += more;
     return transfer_status(x, result);
@@ -220,22 +228,23 @@ static NTSTATUS take_message(struct exchange *x)
 static enum ccid_usb_result send(struct exchange *x, const uint8_t *out, size_t length)
 {
     const struct ccid_usb_port *port = &x->slot->port;
-    uint64_t now = port->ops->now_ms(port->usb);
+    uint32_t left_ms = time_left_ms(x);
 
-    if ((x->device->desc.quirks & CCID_QUIRK_NOT_64) != 0 && length % 64 == 0) {
-        enum ccid_usb_result result = port->ops->bulk_out(
-            port->usb, out, length - 1, (uint32_t)(x->deadline_ms - now));
+    if (left_ms != 0 && (x->device->desc.quirks & CCID_QUIRK_NOT_64) != 0 &&
+        length % 64 == 0) {
+        enum ccid_usb_result result =
+            port->ops->bulk_out(port->usb, out, length - 1, left_ms);
 
-        now = port->ops->now_ms(port->usb);
-        if (result == CCID_USB_OK && now >= x->deadline_ms)
-            result = CCID_USB_TIMEOUT;
         if (result != CCID_USB_OK)
             return result;
         out += length - 1;
         length = 1;
+        left_ms = time_left_ms(x);
     }
+    if (left_ms == 0)
+        return CCID_USB_TIMEOUT;
     return port->ops->exchange(port->usb, out, length, x->in, x->packet, &x->got,
-                               (uint32_t)(x->deadline_ms - now));
+                               left_ms);
 }
 
 static NTSTATUS transact(struct exchange *x)

@@ -522,6 +522,34 @@ static void test_second_transfer_of_a_message_has_the_deadline_of_the_first(void
     works_again(&bench);
 }
 
+static unsigned clock_reads;
+
+static uint64_t stopped_twice(struct ccid_usb *usb)
+{
+    /* The command's time is set at the first of them. */
+    if (clock_reads != 0 && --clock_reads == 0)
+        usb->now_ms += 3600000;
+    return scripted_ops.now_ms(usb);
+}
+
+/* Nothing is sent, least of all with the time that is left in an unsigned number. */
+static void test_deadline_that_passes_before_the_message_is_a_timeout(void **state)
+{
+    struct ccid_usb_ops ops = scripted_ops;
+    struct bench bench;
+
+    (void)state;
+    ops.now_ms = stopped_twice;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench.port.ops = &ops;
+    bench_add(&bench, true);
+    clock_reads = 4; /* two of power-on, the command's, the message's */
+    script_resync(&bench.usb);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_IO_TIMEOUT);
+    assert_int_equal(clock_reads, 0);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -548,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_device_that_is_gone_ends_the_command_at_once),
         cmocka_unit_test(test_message_of_64_bytes_goes_in_two_transfers_where_it_must),
         cmocka_unit_test(test_second_transfer_of_a_message_has_the_deadline_of_the_first),
+        cmocka_unit_test(test_deadline_that_passes_before_the_message_is_a_timeout),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
