@@ -232,7 +232,7 @@ static NTSTATUS agree(struct ccid_slot *slot, uint8_t number)
     NTSTATUS status;
     uint8_t fidi;
 
-    for (;;) {
+    for (int round = 0;; round++) {
         fidi = wanted_fidi(slot);
         status = use_fidi(slot, fidi);
         if (status == STATUS_SUCCESS && (desc->features & CCID_FEATURE_AUTO_PPS) == 0) {
@@ -244,7 +244,9 @@ static NTSTATUS agree(struct ccid_slot *slot, uint8_t number)
             status = tell_reader(slot, number, fidi);
         if (status == STATUS_SUCCESS)
             break;
-        if (fidi == CCID_FIDI_DEFAULT || slot->out_of_step || !is_about_rate(status))
+        /* The last round is at the default rate, if card and reader stay the same. */
+        if (fidi == CCID_FIDI_DEFAULT || round >= RATE_FAILURES_MAX ||
+            slot->out_of_step || !is_about_rate(status))
             return status;
         SmcLog(slot->object, status, "Fi/Di %02x does not work: a lower rate", fidi);
         ccid_protocol_rate_failed(slot);

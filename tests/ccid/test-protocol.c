@@ -439,6 +439,26 @@ static void test_card_in_specific_mode_is_announced_to_the_reader_at_once(void *
     bench_end(&bench);
 }
 
+/* Each reset brings another card, or so it says, and the reader changes its mind. */
+static void test_card_that_turns_specific_in_the_middle_comes_to_an_end(void **state)
+{
+    static const char set_18[] = "61 05000000 00 SS 000000 18 00 00 0A 00";
+    static const char set_14[] = "61 05000000 00 SS 000000 14 00 00 0A 00";
+    static const char atr[] = "80 05000000 00 SS 00 00 00 " ATR_SPECIFIC;
+    struct bench bench;
+
+    (void)state;
+    powered(&bench, BENCH_AUTO_PPS, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
+    script_command(&bench.usb, set_18, SET_MUTE_IN);
+    for (int i = 0; i < 2; i++) {
+        cold_reset(&bench, atr);
+        script_command(&bench.usb, set_18, GET_T0_IN);
+        script_command(&bench.usb, set_14, SET_MUTE_IN);
+    }
+    assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_T0), STATUS_IO_TIMEOUT);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_card_that_is_mute_at_its_rate_is_asked_for_a_lower_one),
         cmocka_unit_test(test_command_that_is_lost_at_its_rate_fails_and_lowers_the_next),
         cmocka_unit_test(test_card_in_specific_mode_is_announced_to_the_reader_at_once),
+        cmocka_unit_test(test_card_that_turns_specific_in_the_middle_comes_to_an_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
