@@ -218,6 +218,9 @@ NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
         status = ccid_tpdu_transmit(slot);
     else
         status = ccid_apdu_transmit(slot);
+    /* The library wipes what this covers; what a failure leaves there may be anything. */
+    if (status != STATUS_SUCCESS)
+        ext->SmartcardReply.BufferLength = ext->SmartcardReply.BufferSize;
     ccid_card_leave(slot);
     return status;
 }

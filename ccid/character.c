@@ -20,6 +20,14 @@
 
 #define BLOCK_MAX (SCARD_T1_PROLOGUE_LENGTH + SCARD_T1_MAX_IFS + 2) /* CRC */
 
+/* What the messages have brought, together; no message had more of it. */
+static void give_answer(struct ccid_slot *slot, const uint8_t *bytes, size_t length)
+{
+    const struct ccid_answer answer = {.data = bytes, .length = (uint32_t)length};
+
+    ccid_card_take_answer(slot, &answer);
+}
+
 /* ---- T=0 ------------------------------------------------------------------------- */
 
 /* Characters out, in as many messages as they take; the last one asks for the answer. */
@@ -119,11 +127,8 @@ NTSTATUS ccid_character_tpdu(const struct ccid_transmission *t,
     memcpy(tpdu, ccid_slot_data(t->slot), length);
     if (ccid_procedure_begin(&procedure, tpdu, length, ext->T0.Le, answer))
         status = run(t, &procedure, command);
-    if (status == STATUS_SUCCESS) {
-        t->slot->rate_unproven = false;
-        memcpy(ext->SmartcardReply.Buffer, answer, procedure.got);
-        ext->SmartcardReply.BufferLength = (ULONG)procedure.got;
-    }
+    if (status == STATUS_SUCCESS)
+        give_answer(t->slot, answer, procedure.got);
     RtlSecureZeroMemory(tpdu, sizeof(tpdu));
     RtlSecureZeroMemory(answer, sizeof(answer));
     return status;
@@ -175,11 +180,8 @@ NTSTATUS ccid_character_block(const struct ccid_transmission *t,
         xfr.length = 0;
         xfr.level = (uint16_t)left;
     } while (left != 0);
-    if (status == STATUS_SUCCESS) {
-        memcpy(ext->SmartcardReply.Buffer, block, have);
-        ext->SmartcardReply.BufferLength = (ULONG)have;
-        slot->rate_unproven = false;
-    }
+    if (status == STATUS_SUCCESS)
+        give_answer(slot, block, have);
     RtlSecureZeroMemory(block, sizeof(block));
     return status;
 }

@@ -48,6 +48,16 @@ NTSTATUS ccid_escape_send(struct ccid_slot *slot, const uint8_t *bytes, uint32_t
     return STATUS_SUCCESS;
 }
 
+/* Commands to firmware may carry keys, Secoder commands what the user typed. */
+static void wipe(struct ccid_slot *slot, uint32_t sent, uint32_t got)
+{
+    const SMARTCARD_REQUEST *request = &slot->ext.SmartcardRequest;
+
+    if (sent <= request->BufferSize - CCID_HEADER_LENGTH)
+        RtlSecureZeroMemory(ccid_slot_data(slot), sent);
+    RtlSecureZeroMemory(slot->ext.SmartcardReply.Buffer, CCID_HEADER_LENGTH + got);
+}
+
 NTSTATUS ccid_escape(struct ccid_vendor_call *call)
 {
     struct ccid_command command;
@@ -63,5 +73,6 @@ NTSTATUS ccid_escape(struct ccid_vendor_call *call)
     if (status == STATUS_SUCCESS)
         call->got = command.answer.length;
     ccid_card_leave(call->slot);
+    wipe(call->slot, call->length, command.answered ? command.answer.length : 0);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bench.h"
+#include "ccid/slot.h"
 
 static void test_power_down_keeps_the_atr_and_forgets_the_protocol(void **state)
 {
@@ -239,6 +240,26 @@ static void test_pseudo_apdu_goes_to_the_reader_in_any_form(void **state)
     bench_end(&bench);
 }
 
+/* An answer that nobody gets, 10 bytes into the buffer. */
+static void test_failed_command_leaves_nothing_in_the_buffers(void **state)
+{
+    const struct ccid_slot *slot;
+    const uint8_t *buffer;
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    slot = bench.slots[0]->DeviceExtension;
+    buffer = slot->ext.SmartcardReply.Buffer;
+    script_out(&bench.usb, BENCH_SELECT_OUT);
+    script_in(&bench.usb, "80 04000000 00 TT 00 00 00 CA FE 90 00");
+    script_in(&bench.usb, "80 00000000 00 SS 40 FE 00");
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    for (ULONG i = 0; i < slot->ext.SmartcardReply.BufferSize; i++)
+        assert_int_equal(buffer[i], 0);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_card_that_leaves_with_its_answer_is_absent_afterwards),
         cmocka_unit_test(test_malformed_apdu_is_invalid_at_every_level_before_any_io),
         cmocka_unit_test(test_pseudo_apdu_goes_to_the_reader_in_any_form),
+        cmocka_unit_test(test_failed_command_leaves_nothing_in_the_buffers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bench.h"
+#include "ccid/slot.h"
 
 #define ATR_T0_IN  "80 02000000 00 SS 00 00 00 3B 00"
 #define SET_T0_OUT "61 05000000 00 SS 000000 11 00 00 0A 00"
@@ -81,6 +82,24 @@ static void test_t0_procedure_bytes_are_followed(void **state)
         bench_reply_is(&bench, rows[i].reply);
     }
     assert_int_equal(bench.log_lines, 0);
+    bench_end(&bench);
+}
+
+/* The messages had it further back in the buffer than the answer that was made of them.
+ */
+static void test_t0_answer_is_not_left_in_the_buffer(void **state)
+{
+    const struct ccid_slot *slot;
+    struct bench bench;
+
+    (void)state;
+    ready(&bench, SCARD_PROTOCOL_T0, 271);
+    slot = bench.slots[0]->DeviceExtension;
+    script_command(&bench.usb, HEADER "00 B0 00 00 02", COMES("01", "B0"));
+    script_command(&bench.usb, WANT("04"), COMES("04", "CA FE 90 00"));
+    assert_int_equal(bench_transmit(&bench, "00 B0 00 00 02"), STATUS_SUCCESS);
+    for (ULONG i = 0; i < slot->ext.SmartcardReply.BufferSize; i++)
+        assert_int_not_equal(slot->ext.SmartcardReply.Buffer[i], 0xCA);
     bench_end(&bench);
 }
 
@@ -322,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_t0_procedure_bytes_are_followed),
+        cmocka_unit_test(test_t0_answer_is_not_left_in_the_buffer),
         cmocka_unit_test(test_t0_command_that_does_not_end_well_costs_the_power),
         cmocka_unit_test(test_t0_card_that_goes_is_not_switched_off),
         cmocka_unit_test(test_t0_nulls_are_bounded_by_time_alone),

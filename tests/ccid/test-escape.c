@@ -107,6 +107,40 @@ static void test_escape_longer_than_the_readers_messages_is_not_sent(void **stat
     bench_end(&bench);
 }
 
+static bool holds(const uint8_t *buffer, ULONG size, const char *bytes)
+{
+    for (ULONG i = 0; i + 4 <= size; i++) {
+        if (memcmp(buffer + i, bytes, 4) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* It may be a key, or a PIN. */
+static void test_escape_leaves_nothing_in_the_buffers(void **state)
+{
+    static const ULONG rooms[] = {64, 2};
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench_add(&bench, false);
+    for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+        const struct ccid_slot *slot = bench.slots[0]->DeviceExtension;
+        const SMARTCARD_EXTENSION *ext = &slot->ext;
+
+        script_command(&bench.usb, "6B 04000000 00 SS 000000 6B 65 79 31",
+                       "83 04000000 00 SS 02 00 00 6B 65 79 32");
+        assert_int_equal(escape(&bench, "6B 65 79 31", rooms[i]),
+                         i == 0 ? STATUS_SUCCESS : STATUS_BUFFER_TOO_SMALL);
+        assert_false(holds(ext->SmartcardRequest.Buffer, ext->SmartcardRequest.BufferSize,
+                           "key1"));
+        assert_false(
+            holds(ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferSize, "key2"));
+    }
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +152,8 @@ int main(void)
                                         allow, forbid),
         cmocka_unit_test_setup_teardown(
             test_escape_longer_than_the_readers_messages_is_not_sent, allow, forbid),
+        cmocka_unit_test_setup_teardown(test_escape_leaves_nothing_in_the_buffers, allow,
+                                        forbid),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
