@@ -353,7 +353,8 @@ static enum ccid_usb_result op_reset(struct ccid_usb *usb)
     bool running = usb_interrupt_pause(usb);
     enum ccid_usb_result result = usb_result(libusb_reset_device(usb->handle));
 
-    if (running && result == CCID_USB_OK)
+    /* Also where there was no reset after all: nobody else would listen again. */
+    if (running && result != CCID_USB_GONE)
         usb_interrupt_resume(usb);
     return result;
 }
