@@ -54,9 +54,9 @@ void scfs_options_init(struct scfs_options *options)
 
     *options = (struct scfs_options){
         .power_on = true,
-        .uid = geteuid(),
-        .gid = group != NULL ? group->gr_gid : getegid(),
-        .mode = 0660,
+        .access = {.uid = geteuid(),
+                   .gid = group != NULL ? group->gr_gid : getegid(),
+                   .mode = 0660},
         .stop_limit_ms = STOP_LIMIT_MS,
     };
 }

@@ -75,13 +75,14 @@ struct scfs_reader {
     LONG refs;         /* atomic */
     unsigned handles;  /* open ones; the registry's lock */
     bool listed;       /* visible in the tree; the registry's lock */
-    uint64_t sequence; /* from here to name: fixed on arrival */
+    uint64_t sequence; /* from here to access: fixed on arrival */
     unsigned number;   /* N of readerN */
     unsigned device_number;
     PDEVICE_OBJECT device;
     FILE_OBJECT file; /* of the one IRP_MJ_CREATE */
     struct scfs_executor *executor;
     char name[SCFS_TEXT_MAX];
+    struct scfs_access access; /* to the files of this reader */
 
     pthread_mutex_t lock; /* what follows */
     pthread_cond_t changed;

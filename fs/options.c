@@ -3,8 +3,6 @@
 #include "fs/options.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,34 +59,6 @@ static bool parse_virtual(struct scfs_options *options, const char *value)
     return true;
 }
 
-static bool parse_user(struct scfs_options *options, const char *text)
-{
-    const struct passwd *user = getpwnam(text);
-    unsigned long number;
-
-    if (user != NULL)
-        options->uid = user->pw_uid;
-    else if (parse_number(text, 10, UINT32_MAX - 1, &number))
-        options->uid = (uid_t)number;
-    else
-        return complain("-o uid= names no user", text);
-    return true;
-}
-
-static bool parse_group(struct scfs_options *options, const char *text)
-{
-    const struct group *group = getgrnam(text);
-    unsigned long number;
-
-    if (group != NULL)
-        options->gid = group->gr_gid;
-    else if (parse_number(text, 10, UINT32_MAX - 1, &number))
-        options->gid = (gid_t)number;
-    else
-        return complain("-o gid= names no group", text);
-    return true;
-}
-
 static bool parse_driver(struct scfs_options *options, const char *file)
 {
     const char *copy = strdup(file);
@@ -104,8 +74,6 @@ static bool parse_driver(struct scfs_options *options, const char *file)
 /* One of those after -o. */
 static bool parse_mount_option(struct scfs_options *options, const char *text)
 {
-    unsigned long mode;
-
     if (strcmp(text, "power=on") == 0) {
         options->power_on = true;
     } else if (strcmp(text, "power=lazy") == 0) {
@@ -119,13 +87,14 @@ static bool parse_mount_option(struct scfs_options *options, const char *text)
     } else if (strncmp(text, "driver=", 7) == 0) {
         return parse_driver(options, text + 7);
     } else if (strncmp(text, "uid=", 4) == 0) {
-        return parse_user(options, text + 4);
+        if (!scfs_owner_user(text + 4, &options->access.uid))
+            return complain("-o uid= names no user", text + 4);
     } else if (strncmp(text, "gid=", 4) == 0) {
-        return parse_group(options, text + 4);
+        if (!scfs_owner_group(text + 4, &options->access.gid))
+            return complain("-o gid= names no group", text + 4);
     } else if (strncmp(text, "mode=", 5) == 0) {
-        if (!parse_number(text + 5, 8, 0777, &mode))
+        if (!scfs_owner_mode(text + 5, &options->access.mode))
             return complain("-o mode= is an octal number up to 777", text + 5);
-        options->mode = (mode_t)mode;
     } else { /* FUSE's, which complains itself */
         char **more = realloc(options->fuse_options,
                               (options->fuse_option_count + 1) * sizeof *more);

@@ -80,6 +80,9 @@ bool scfs_registry_add(struct scfs *fs, struct scfs_reader *reader)
     reader->sequence = ++fs->sequence;
     scfs_text_name(reader->name, sizeof reader->name, smc_io_identity(reader->device),
                    reader->device_number, reader->device->SlotNumber);
+    reader->access = fs->options->access;
+    scfs_config_apply(fs->options->config, smc_io_identity(reader->device),
+                      &reader->access);
     reader->listed = true;
     scfs_reader_get(reader);
     InsertTailList(&fs->readers, &reader->link);

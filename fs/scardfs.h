@@ -10,6 +10,8 @@
 
 #include "wdm.h"
 
+#include "fs/config.h"
+
 /* The built-in driver below, and what the file `virtual` asks of it. */
 struct scfs_driver {
     DRIVER_INITIALIZE *entry;
@@ -38,9 +40,8 @@ struct scfs_options {
     bool escape;
     bool debug;
     uint32_t debug_level; /* DEBUG_* */
-    uid_t uid;
-    gid_t gid;
-    mode_t mode;            /* of `control` */
+    struct scfs_access access;
+    const struct scfs_config *config; /* rules for single readers; NULL: none */
     unsigned stop_limit_ms; /* how long drivers may take to end what runs */
     char **fuse_options;    /* "allow_other", "max_read=4096": as after -o */
     unsigned fuse_option_count;

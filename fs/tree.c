@@ -18,20 +18,6 @@ static struct scfs *fs_of(fuse_req_t req)
     return fuse_req_userdata(req);
 }
 
-static void fill_stat(const struct scfs *fs, fuse_ino_t ino, struct stat *st)
-{
-    enum scfs_kind kind = scfs_node_kind(ino);
-
-    *st = (struct stat){0};
-    st->st_ino = ino;
-    st->st_mode = scfs_node_mode(kind, fs->options->mode);
-    st->st_mode |= scfs_node_is_dir(kind) ? S_IFDIR : S_IFREG;
-    st->st_nlink = scfs_node_is_dir(kind) ? 2 : 1;
-    st->st_uid = fs->options->uid;
-    st->st_gid = fs->options->gid;
-    st->st_atim = st->st_mtim = st->st_ctim = fs->started;
-}
-
 /* The reader of an inode, with a reference; true without one for the mount's own. */
 static bool reader_of(struct scfs *fs, fuse_ino_t ino, struct scfs_reader **reader)
 {
@@ -42,6 +28,30 @@ static bool reader_of(struct scfs *fs, fuse_ino_t ino, struct scfs_reader **read
         return true;
     *reader = scfs_registry_by_sequence(fs, sequence);
     return *reader != NULL;
+}
+
+/* False: its reader is gone. */
+static bool fill_stat(struct scfs *fs, fuse_ino_t ino, struct stat *st)
+{
+    const struct scfs_access *access = &fs->options->access;
+    enum scfs_kind kind = scfs_node_kind(ino);
+    struct scfs_reader *reader;
+
+    if (!reader_of(fs, ino, &reader))
+        return false;
+    if (reader != NULL)
+        access = &reader->access;
+    *st = (struct stat){0};
+    st->st_ino = ino;
+    st->st_mode = scfs_node_mode(kind, access->mode);
+    st->st_mode |= scfs_node_is_dir(kind) ? S_IFDIR : S_IFREG;
+    st->st_nlink = scfs_node_is_dir(kind) ? 2 : 1;
+    st->st_uid = access->uid;
+    st->st_gid = access->gid;
+    st->st_atim = st->st_mtim = st->st_ctim = fs->started;
+    if (reader != NULL)
+        scfs_reader_put(reader);
+    return true;
 }
 
 /* Whether a child that the tables know is there for this reader, or this mount. */
@@ -86,29 +96,22 @@ void scfs_tree_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         return;
     }
     entry.ino = find(fs, parent, name);
-    if (entry.ino == 0) {
+    if (entry.ino == 0 || !fill_stat(fs, entry.ino, &entry.attr)) {
         fuse_reply_err(req, ENOENT);
         return;
     }
-    fill_stat(fs, entry.ino, &entry.attr);
     fuse_reply_entry(req, &entry);
 }
 
 void scfs_tree_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct scfs *fs = fs_of(req);
-    struct scfs_reader *reader;
     struct stat st;
 
     (void)fi;
-    if (!reader_of(fs, ino, &reader)) {
+    if (fill_stat(fs_of(req), ino, &st))
+        fuse_reply_attr(req, &st, 0);
+    else
         fuse_reply_err(req, ENODEV);
-        return;
-    }
-    if (reader != NULL)
-        scfs_reader_put(reader);
-    fill_stat(fs, ino, &st);
-    fuse_reply_attr(req, &st, 0);
 }
 
 /* `>` truncates and `touch` sets times: both are nothing here. */
