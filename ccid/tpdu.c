@@ -174,6 +174,15 @@ static NTSTATUS exchange_block(const struct ccid_transmission *t)
     return STATUS_SUCCESS;
 }
 
+/* The block was in order, but it cannot be what the card has said. */
+static NTSTATUS no_status_word(struct ccid_slot *slot)
+{
+    *slot->ext.IoRequest.Information = 0;
+    SmcLog(slot->object, STATUS_DEVICE_PROTOCOL_ERROR,
+           "T=1: the answer has no status word");
+    return STATUS_DEVICE_PROTOCOL_ERROR;
+}
+
 static NTSTATUS transmit_t1(struct ccid_slot *slot)
 {
     SMARTCARD_EXTENSION *ext = &slot->ext;
@@ -192,6 +201,9 @@ static NTSTATUS transmit_t1(struct ccid_slot *slot)
             return status;
     } while (status == STATUS_MORE_PROCESSING_REQUIRED);
 
+    if (status == STATUS_SUCCESS &&
+        *ext->IoRequest.Information < sizeof(SCARD_IO_REQUEST) + 2)
+        return no_status_word(slot);
     if (status == STATUS_DEVICE_PROTOCOL_ERROR)
         SmcLog(slot->object, status, "T=1: the card breaks the block protocol");
     else if (status == STATUS_IO_TIMEOUT)

@@ -300,6 +300,19 @@ static void exchange_card(void *context)
     script_notify(&bench->usb, "50 03");
 }
 
+/* Its checksum is that of a whole block. */
+static void test_t1_answer_without_a_status_word_is_a_protocol_error(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    ready(&bench, BENCH_TPDU | CCID_FEATURE_AUTO_IFSD, SCARD_PROTOCOL_T1);
+    script_command(&bench.usb, I_SELECT_OUT, "80 04000000 00 SS 00 00 00 00 00 00 00");
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_DEVICE_PROTOCOL_ERROR);
+    assert_non_null(strstr(bench.log, "no status word"));
+    bench_end(&bench);
+}
+
 static void test_t1_command_does_not_go_on_with_another_card(void **state)
 {
     struct script_step *step;
@@ -452,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_t1_waiting_time_extension_is_passed_on_for_one_block),
         cmocka_unit_test(test_t1_lost_and_bad_blocks_are_asked_for_again),
         cmocka_unit_test(test_t1_failures_of_the_reader_end_the_command),
+        cmocka_unit_test(test_t1_answer_without_a_status_word_is_a_protocol_error),
         cmocka_unit_test(test_t1_command_does_not_go_on_with_another_card),
         cmocka_unit_test(test_t1_block_fits_the_message_of_the_reader),
         cmocka_unit_test(test_t1_ifsd_leaves_room_for_the_crc),
