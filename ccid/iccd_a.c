@@ -99,7 +99,16 @@ static NTSTATUS receive(struct iccd *x, struct iccd_t0 *t0, uint32_t *length)
 
 /* ISO/IEC 7816-3 §10.3.3: SW1 is 6Xh or 9Xh. Anything else is data, and token and driver
  * are not at the same point. */
-static NTSTATUS end(struct iccd *x, uint32_t length)
+/* A card gives all of the data that it was asked for, or none, and only with P3 = 00h is
+ * it not known how much that is; what it breaks off it does not end well. */
+static bool is_broken_off(const struct iccd *x, const struct iccd_t0 *t0, uint32_t length,
+                          uint8_t sw1)
+{
+    return length != 0 && t0->expected != 0 && ccid_slot_data(x->slot)[4] != 0 &&
+           (sw1 == 0x90 || sw1 == 0x61);
+}
+
+static NTSTATUS end(struct iccd *x, const struct iccd_t0 *t0, uint32_t length)
 {
     uint8_t *sw = iccd_data(x) + length;
     uint32_t got = 0;
@@ -111,6 +120,8 @@ static NTSTATUS end(struct iccd *x, uint32_t length)
         return iccd_violation(x, "half a status word");
     if (sw[0] >> 4 != 6 && sw[0] >> 4 != 9)
         return iccd_violation(x, "a status word that is none");
+    if (is_broken_off(x, t0, length, sw[0]))
+        return iccd_violation(x, "a part of the data");
     iccd_done(x, CCID_ICC_ACTIVE, 0, length + STATUS_WORD);
     return STATUS_SUCCESS;
 }
@@ -143,7 +154,7 @@ NTSTATUS iccd_a_block(struct iccd *x)
             status = receive(x, &t0, &length);
             break;
         case ICCD_T0_END:
-            return end(x, length);
+            return end(x, &t0, length);
         case ICCD_T0_MUTE:
             iccd_failed(x, CCID_ICC_INACTIVE, CCID_ERROR_MUTE);
             return STATUS_SUCCESS;

@@ -228,6 +228,39 @@ static void test_a_bad_status_word_ends_the_command(void **state)
 }
 
 /* 10h when all data has been moved would be a second data phase. */
+/* A card may break off what it gives, but not well; of P3 = 00h nobody knows. */
+static void test_a_part_of_the_data_is_no_answer(void **state)
+{
+    static const struct bad broken = {DATA, "90 00", CCID_USB_OK, 0,
+                                      STATUS_IO_DEVICE_ERROR};
+    static const struct {
+        const char *command, *status_word, *reply;
+    } rows[] = {
+        {GET_DATA_4, "6F 00", "00 01 6F 00"},
+        {"00 CA 00 00 00", "90 00", "00 01 90 00"},
+    };
+
+    (void)state;
+    token_ready(&token, TOKEN_A, TOKEN_CHARACTER);
+    token_out(&token, XFR, 0, GET_DATA_4);
+    token_in(&token, STATUS, "10");
+    token_in(&token, DATA, "00 01");
+    token_in(&token, STATUS, "20");
+    go_wrong(&broken);
+    goes_wrong(GET_DATA_4, broken.status);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        token_ready(&token, TOKEN_A, TOKEN_CHARACTER);
+        token_out(&token, XFR, 0, rows[i].command);
+        token_in(&token, STATUS, "10");
+        token_in(&token, DATA, "00 01");
+        token_in(&token, STATUS, "20");
+        token_in(&token, DATA, rows[i].status_word);
+        assert_int_equal(bench_transmit(&token.bench, rows[i].command), STATUS_SUCCESS);
+        bench_reply_is(&token.bench, rows[i].reply);
+        token_end(&token);
+    }
+}
+
 static void test_a_second_data_phase_ends_the_command(void **state)
 {
     static const struct bad again = {STATUS, "10", CCID_USB_OK, 0, 0};
@@ -652,6 +685,7 @@ int main(void)
         cmocka_unit_test(test_a_bad_status_ends_the_command),
         cmocka_unit_test(test_a_bad_data_ends_the_command),
         cmocka_unit_test(test_a_bad_status_word_ends_the_command),
+        cmocka_unit_test(test_a_part_of_the_data_is_no_answer),
         cmocka_unit_test(test_a_second_data_phase_ends_the_command),
         cmocka_unit_test(test_a_atr_that_is_none_is_unrecognized),
         cmocka_unit_test(test_b_command_and_answer_are_one_request_each),
