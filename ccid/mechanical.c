@@ -47,7 +47,7 @@ static NTSTATUS move(struct ccid_slot *slot, uint8_t function)
     NTSTATUS status = ccid_cmd(slot, &command);
 
     /* Nobody knows where the card is: the next reset puts it in position. */
-    if (status != STATUS_SUCCESS && !command.answered &&
+    if (status != STATUS_SUCCESS &&
         (slot->device->desc.mechanical & CCID_MECHANICAL_ACCEPTS) != 0 &&
         ccid_state_current(slot) >= SCARD_PRESENT)
         (void)ccid_state_moved(slot, changes, SCARD_PRESENT);

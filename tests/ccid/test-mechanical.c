@@ -199,6 +199,30 @@ static void test_motor_that_fails_has_a_status_and_moves_nothing(void **state)
     }
 }
 
+/* What has failed may have moved it all the same. */
+static void test_card_is_put_in_position_again_after_a_movement_that_failed(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench, ALL, true);
+    script_command(&bench.usb, ACCEPT_OUT, MOVED_IN);
+    assert_int_equal(call(&bench, IOCTL_SMARTCARD_SWALLOW), STATUS_SUCCESS);
+    script_command(&bench.usb, EJECT_OUT, "81 00000000 00 SS 41 FB 00");
+    assert_int_equal(call(&bench, IOCTL_SMARTCARD_EJECT), STATUS_IO_DEVICE_ERROR);
+    assert_int_equal(bench_state(&bench), SCARD_PRESENT);
+    script_command(&bench.usb, ACCEPT_OUT, MOVED_IN);
+    script_command(&bench.usb, BENCH_ON_OUT, BENCH_ATR_IN);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    bench_end(&bench);
+    /* A reader that takes no cards in could not do it. */
+    begin(&bench, CCID_MECHANICAL_EJECTS, true);
+    script_command(&bench.usb, EJECT_OUT, "81 00000000 00 SS 41 FB 00");
+    assert_int_equal(call(&bench, IOCTL_SMARTCARD_EJECT), STATUS_IO_DEVICE_ERROR);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_eject_powers_off_and_leaves_the_card_at_the_mouth),
         cmocka_unit_test(test_captured_card_is_absent_and_confiscated_until_the_next_one),
         cmocka_unit_test(test_motor_that_fails_has_a_status_and_moves_nothing),
+        cmocka_unit_test(test_card_is_put_in_position_again_after_a_movement_that_failed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
