@@ -98,6 +98,7 @@ static enum ccid_usb_result falsify(struct fault_usb *self, const struct fault *
 {
     size_t longer = fault->len < room ? fault->len : room;
 
+    self->truth.len = *len;
     switch (fault->kind) {
     case FAULT_LOSE:
         *len = 0;
@@ -116,6 +117,10 @@ static enum ccid_usb_result falsify(struct fault_usb *self, const struct fault *
     case FAULT_MUTATE:
         if (*len > fault->offset)
             in[fault->offset] = fault->value;
+        break;
+    case FAULT_FLIP:
+        if (*len > fault->offset)
+            in[fault->offset] ^= fault->value;
         break;
     case FAULT_SEQ:
         if (*len > 6)
@@ -146,6 +151,7 @@ static enum ccid_usb_result bulk_in(struct ccid_usb *usb, uint8_t *in, size_t in
         *in_len = 0;
     if (fault == NULL || result != CCID_USB_OK)
         return result;
+    self->truth.control = false;
     return falsify(self, fault, deadline_ms, in, in_size, in_len);
 }
 
@@ -190,6 +196,7 @@ static enum ccid_usb_result control(struct ccid_usb *usb, uint8_t request_type,
         *done = 0;
     if (fault == NULL || result != CCID_USB_OK || (!in && fault->kind != FAULT_SHORT))
         return result;
+    self->truth.control = true;
     return falsify(self, fault, deadline_ms, data, data_len, done);
 }
 

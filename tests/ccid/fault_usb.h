@@ -37,6 +37,7 @@ enum fault_kind {
     FAULT_LONG,   /* IN, likewise of a control request: made `len` bytes long, as far as
                      there is room, with A5h; without room for all: CCID_USB_OVERFLOW */
     FAULT_MUTATE, /* IN, likewise: byte `offset` becomes `value` */
+    FAULT_FLIP,   /* IN, likewise: the bits of `value` in byte `offset` change */
     FAULT_SEQ,    /* IN only: bSeq of another command */
     FAULT_DELAY,  /* takes `delay_ms` longer; past the deadline it is a TIMEOUT, not made
                    */
@@ -66,6 +67,10 @@ struct fault_usb {
     unsigned armed_count;
     unsigned transfer_count; /* made or not */
     unsigned hit_count;      /* transfers that went wrong */
+    struct {
+        size_t len;
+        bool control;
+    } truth; /* the last answer that was falsified, before it was */
     /* Called after each transfer that the device has seen. May be NULL. */
     void (*seen)(void *context);
     void *seen_context;

@@ -12,6 +12,8 @@
 #include "ccid/ccid.h"
 #include "ccid/slot.h"
 
+#define SOON_MS 500
+
 /* After each transfer: a card counts from its last reset, we do for ever. No transfer
  * brings both a reset and a command. */
 static void count(void *context)
@@ -35,7 +37,7 @@ static NTSTATUS ioctl_slot(struct sweep *s, unsigned slot, ULONG code, ULONG in_
                          &bench->reply_length);
 }
 
-static NTSTATUS connect_slot(struct sweep *s, unsigned slot)
+NTSTATUS sweep_connect(struct sweep *s, unsigned slot)
 {
     struct bench *bench = &s->v.bench;
     ULONG value = 0;
@@ -108,7 +110,7 @@ void sweep_begin(struct sweep *s, const struct scenario *scenario)
         assert_int_equal(ccid_virtual_reader_insert(s->v.reader, i, NULL, 0), 0);
     if (scenario->from == SWEEP_CONNECTED) {
         for (unsigned i = 0; i < shape.slot_count; i++)
-            assert_int_equal(connect_slot(s, i), STATUS_SUCCESS);
+            assert_int_equal(sweep_connect(s, i), STATUS_SUCCESS);
     } else if (scenario->from == SWEEP_UNPLUGGED) {
         ccid_device_remove(s->v.bench.device, false);
         s->v.bench.device = NULL;
@@ -138,13 +140,26 @@ static void plug_again(struct sweep *s)
     assert_int_equal(bench_try_add(&s->v.bench), STATUS_SUCCESS);
 }
 
-/* The turns that the driver has asked for and that are due. */
+/* The turns that the driver has asked for and that come soon. */
 static void take_turns(struct sweep *s)
 {
     for (unsigned i = 0; i < s->v.reader->shape.slot_count; i++) {
-        for (unsigned n = 0; n < 4 && bench_service_wait(&s->v.bench, i) == 0; n++)
+        int64_t wait_ms = bench_service_wait(&s->v.bench, i);
+
+        for (unsigned n = 0; n < 4 && wait_ms >= 0 && wait_ms <= SOON_MS; n++) {
+            s->v.clock.now_ms += (uint64_t)wait_ms;
             bench_service(&s->v.bench, i);
+            wait_ms = bench_service_wait(&s->v.bench, i);
+        }
     }
+}
+
+void sweep_mend(struct sweep *s)
+{
+    fault_usb_disarm(&s->v.faults);
+    if (s->v.bench.device == NULL || ccid_device_is_gone(s->v.bench.device))
+        plug_again(s);
+    take_turns(s);
 }
 
 uint64_t sweep_works_again(struct sweep *s, unsigned salt)
@@ -153,18 +168,15 @@ uint64_t sweep_works_again(struct sweep *s, unsigned salt)
     char command[32], answer[3 * 16 + 16] = "";
     unsigned n = 1 + salt % 15;
 
-    fault_usb_disarm(&s->v.faults);
-    if (s->v.bench.device == NULL || ccid_device_is_gone(s->v.bench.device))
-        plug_again(s);
+    sweep_mend(s);
     snprintf(command, sizeof(command), "00 B0 00 00 %02X", n);
     for (unsigned i = 0; i < n; i++)
         sprintf(answer + 3 * i, "%02X ", i);
     strcat(answer, "90 00");
-    take_turns(s);
     for (unsigned i = 0; i < s->v.reader->shape.slot_count; i++) {
         uint32_t executed;
 
-        assert_int_equal(connect_slot(s, i), STATUS_SUCCESS);
+        assert_int_equal(sweep_connect(s, i), STATUS_SUCCESS);
         executed = s->executed[i];
         assert_int_equal(sweep_transmit(s, i, command, answer), STATUS_SUCCESS);
         assert_int_equal(s->executed[i], executed + 1);

@@ -45,10 +45,15 @@ extern const size_t sweep_scenario_count;
 void sweep_begin(struct sweep *s, const struct scenario *scenario);
 void sweep_end(struct sweep *s);
 
-/* The bus is good again: connects where the state says so, plugs in again what is gone,
- * and every slot gets its own answer to a command. Returns the time it took. */
+/* The bus is good again; what is gone is plugged in again, and the driver gets the turns
+ * that it has asked for. */
+void sweep_mend(struct sweep *s);
+/* The same; connects where the state says so, and every slot gets its own answer to a
+ * command. Returns the time it took. */
 uint64_t sweep_works_again(struct sweep *s, unsigned salt);
 
+/* Power and protocol, where they are still to be done. */
+NTSTATUS sweep_connect(struct sweep *s, unsigned slot);
 /* A command to a slot. STATUS_WRONG_ANSWER unless the answer is that. */
 NTSTATUS sweep_transmit(struct sweep *s, unsigned slot, const char *command,
                         const char *answer);

@@ -10,62 +10,13 @@
 #include <cmocka.h>
 
 #include "scard_ioctl.h"
+#include "shapes.h"
 
 #define ATR_T0 "3B 95 18 40 0A 62 01 02 01 04" /* TA1 18h, WI 10 */
 #define ATR_T1 "3B 97 11 81 31 FE 45 73 63 61 72 64 54 31 8F"
 #define PIN    "1E 00 82 00 00 08 04 02 00 09 04 00 00 00 00 05 00 00 00 00 20 00 80 00"
 
 #define CHAINED 600 /* bytes of an ECHO that takes several messages or blocks */
-
-/* ---- shapes ------------------------------------------------------------------------ */
-
-static void chained(struct ccid_virtual_shape *shape)
-{
-    shape->max_message_length = 271;
-}
-
-static void short_apdu(struct ccid_virtual_shape *shape)
-{
-    shape->level = CCID_LEVEL_SHORT_APDU;
-    shape->max_message_length = 271;
-}
-
-static void character(struct ccid_virtual_shape *shape)
-{
-    shape->level = CCID_LEVEL_CHARACTER;
-}
-
-static void token(struct ccid_virtual_shape *shape, enum ccid_transport transport)
-{
-    bool a = transport == CCID_TRANSPORT_ICCD_A;
-
-    shape->transport = transport;
-    shape->interface_protocol = a ? 1 : 2;
-    shape->interrupt = false;
-    shape->level = a ? CCID_LEVEL_CHARACTER : CCID_LEVEL_SHORT_APDU;
-    shape->max_message_length = a ? 263 : 271;
-}
-
-static void token_a(struct ccid_virtual_shape *shape)
-{
-    token(shape, CCID_TRANSPORT_ICCD_A);
-}
-
-static void token_b(struct ccid_virtual_shape *shape)
-{
-    token(shape, CCID_TRANSPORT_ICCD_B);
-}
-
-static void two_slots(struct ccid_virtual_shape *shape)
-{
-    shape->slot_count = 2;
-}
-
-static void two_slots_at_once(struct ccid_virtual_shape *shape)
-{
-    shape->slot_count = 2;
-    shape->max_busy_slots = 2;
-}
 
 /* ---- requests ---------------------------------------------------------------------- */
 
@@ -218,7 +169,7 @@ const struct scenario sweep_scenarios[] = {
      .run = connect,
      .limit_ms = POWER_MS},
     {.name = "short APDU",
-     .change = short_apdu,
+     .change = shape_short_apdu,
      .run = short_command,
      ONE_COMMAND,
      .limit_ms = APDU_MS},
@@ -240,19 +191,19 @@ const struct scenario sweep_scenarios[] = {
     {.name = "T=0, characters",
      .base = "tpdu",
      .atr = ATR_T0,
-     .change = character,
+     .change = shape_character,
      .run = t0_command,
      ONE_COMMAND,
      .limit_ms = T0_MS},
     {.name = "T=1, characters",
      .base = "tpdu-t1",
      .atr = ATR_T1,
-     .change = character,
+     .change = shape_character,
      .run = short_command,
      ONE_COMMAND,
      .limit_ms = T1_MS},
     {.name = "extended chained",
-     .change = chained,
+     .change = shape_chained,
      .run = long_echo,
      ONE_COMMAND,
      .limit_ms = CHAINED_MS},
@@ -260,23 +211,23 @@ const struct scenario sweep_scenarios[] = {
     {.name = "escape", .base = "pinpad", .run = escape, .limit_ms = ESCAPE_MS},
     {.name = "ICCD A",
      .atr = "3B 08 54 45 53 54 42 45 44 01",
-     .change = token_a,
+     .change = shape_token_a,
      .run = t0_command,
      ONE_COMMAND,
      .limit_ms = T0_MS},
     {.name = "ICCD B",
-     .change = token_b,
+     .change = shape_token_b,
      .unmarked = true,
      .run = long_echo,
      ONE_COMMAND,
      .limit_ms = CHAINED_MS},
     {.name = "two slots",
-     .change = two_slots,
+     .change = shape_two_slots,
      .run = both_slots,
      .commands = {1, 1},
      .limit_ms = 2 * APDU_MS},
     {.name = "two slots at once",
-     .change = two_slots_at_once,
+     .change = shape_two_slots_at_once,
      .run = both_slots,
      .commands = {1, 1},
      .limit_ms = 2 * APDU_MS},
@@ -288,7 +239,7 @@ const struct scenario sweep_scenarios[] = {
      .limit_ms = APDU_MS + 2000},
     {.name = "plug", .from = SWEEP_UNPLUGGED, .run = plug, .limit_ms = PLUG_MS},
     {.name = "plug, two slots at once",
-     .change = two_slots_at_once,
+     .change = shape_two_slots_at_once,
      .from = SWEEP_UNPLUGGED,
      .run = plug,
      .limit_ms = PLUG_MS},

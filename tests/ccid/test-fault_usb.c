@@ -249,6 +249,32 @@ static void test_fault_short_message_is_cut_and_the_host_knows(void **state)
     expect_good();
 }
 
+static void test_fault_long_and_flip_falsify_and_keep_the_truth(void **state)
+{
+    (void)state;
+    fault_usb_arm(
+        &fault_usb,
+        (struct fault){.on = FAULT_ON_IN, .kind = FAULT_LONG, .at = 1, .len = 12});
+    fault_usb_arm(
+        &fault_usb,
+        (struct fault){.on = FAULT_ON_IN, .kind = FAULT_LONG, .at = 2, .len = 513});
+    fault_usb_arm(
+        &fault_usb,
+        (struct fault){
+            .on = FAULT_ON_IN, .kind = FAULT_FLIP, .at = 3, .offset = 7, .value = 0x41});
+    assert_int_equal(exchange(), CCID_USB_OK);
+    assert_int_equal(in_len, 12);
+    assert_memory_equal(in, slot_status, sizeof(slot_status));
+    assert_int_equal(in[11], 0xA5);
+    assert_int_equal(fault_usb.truth.len, 10);
+    assert_int_equal(exchange(), CCID_USB_OVERFLOW);
+    assert_int_equal(in_len, sizeof(in));
+    assert_int_equal(exchange(), CCID_USB_OK);
+    assert_int_equal(in[7], slot_status[7] ^ 0x41);
+    assert_false(fault_usb.truth.control);
+    expect_good();
+}
+
 static void test_fault_on_repair_fails_clear_halt_and_reset(void **state)
 {
     (void)state;
@@ -280,6 +306,7 @@ int main(void)
         FAULT(test_fault_control_is_counted_apart),
         FAULT(test_fault_fail_is_a_transfer_that_the_device_has_seen),
         FAULT(test_fault_short_message_is_cut_and_the_host_knows),
+        FAULT(test_fault_long_and_flip_falsify_and_keep_the_truth),
         FAULT(test_fault_on_repair_fails_clear_halt_and_reset),
     };
 
