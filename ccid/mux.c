@@ -118,6 +118,8 @@ void mux_abandon_locked(struct mux_lane *lane)
     if (mux->owner != lane)
         return;
     mux->owner = NULL;
+    if (mux->box_full)
+        RtlSecureZeroMemory(mux->box, mux->box_len);
     mux->box_full = false;
     pthread_cond_broadcast(&mux->changed);
 }

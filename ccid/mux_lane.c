@@ -90,6 +90,7 @@ static void forget_all_locked(struct mux_lane *lane)
             mux->lanes[i].lost = true;
     }
     mux->owner = NULL;
+    RtlSecureZeroMemory(mux->box, mux->packet);
     mux->box_full = false;
     mux->left = 0;
 }

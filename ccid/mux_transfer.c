@@ -172,6 +172,7 @@ static void take_box_locked(struct mux_job *j)
 
     if (len > 0)
         memcpy(j->in + j->got, mux->box, len);
+    RtlSecureZeroMemory(mux->box, mux->box_len);
     j->got += len;
     mux->box_full = false;
     if (mux->left == 0)

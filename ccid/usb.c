@@ -330,6 +330,7 @@ enum ccid_usb_result usb_control(struct ccid_usb *usb, uint8_t request_type,
     *done = (size_t)self->transfer->actual_length;
     if (in && *done > 0)
         memcpy(data, stage, *done);
+    RtlSecureZeroMemory(stage, data_len); /* a token's commands come this way */
     return result;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "ccid/mux_internal.h"
 #include "mux_bench.h"
 
 static struct mux_bench b;
@@ -31,6 +32,17 @@ static void test_long_command_of_one_slot_does_not_delay_another(void **state)
     hand_clock_advance(&b.clock, 5000);
     assert_int_equal(mux_call_end(&call), STATUS_SUCCESS);
     assert_int_equal(b.log_lines, 0);
+    mux_bench_end(&b, false);
+}
+
+/* What everybody reads into is no place for what is one slot's. */
+static void test_answer_is_not_left_where_packets_are_sorted(void **state)
+{
+    (void)state;
+    mux_bench_begin(&b, 2, 2, false);
+    assert_int_equal(mux_bench_echo(&b, 1, 20, 7), STATUS_SUCCESS);
+    for (size_t i = 0; i < b.device->mux->packet; i++)
+        assert_int_equal(b.device->mux->box[i], 0);
     mux_bench_end(&b, false);
 }
 
@@ -332,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_long_command_of_one_slot_does_not_delay_another),
+        cmocka_unit_test(test_answer_is_not_left_where_packets_are_sorted),
         cmocka_unit_test(test_answers_are_taken_in_any_order),
         cmocka_unit_test(test_third_slot_waits_where_two_may_be_busy),
         cmocka_unit_test(test_cancel_of_who_waits_for_a_place_sends_nothing),
