@@ -340,7 +340,7 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
     command->answered = true;
     if (command->answer.icc == CCID_ICC_ABSENT &&
         (slot->device->desc.quirks & CCID_QUIRK_NO_DETECTOR) == 0)
-        ccid_state_sampled(slot, false, changes);
+        ccid_service_absent(slot, changes);
     if (command->answer.outcome == CCID_FAILED)
         return ccid_msg_status(command->answer.error, command->answer.icc);
     return STATUS_SUCCESS;

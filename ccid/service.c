@@ -8,7 +8,8 @@
  * slot where nobody tells of cards: without a working interrupt endpoint, and only while
  * somebody cares, that is, while a tracker is pending or the card has power. Each says
  * when it wants the next turn; the earliest is asked for. A reader that is well and has
- * an interrupt endpoint never asks.
+ * an interrupt endpoint asks once in a while only: for one more look when an answer has
+ * said that the card is gone, for the endpoint would never say that it is still there.
  *
  * A look never falls between the messages of a request, and what a request was answered
  * counts as one. While the machine sleeps there are no turns; resume asks for one.
@@ -17,6 +18,7 @@
 #include "ccid/slot.h"
 
 #define TRY_POWER_MS 30000
+#define ABSENT_MS    100 /* until a card that an answer has missed is looked for */
 
 /* ---- asking ---------------------------------------------------------------------- */
 
@@ -147,6 +149,17 @@ void ccid_service_tracked(struct ccid_slot *slot)
 
     if (is_polled(slot, &fixed_ms))
         ccid_service_ask(slot, CCID_POLL_FAST_MS);
+}
+
+void ccid_service_absent(struct ccid_slot *slot, uint32_t changes)
+{
+    bool news = ccid_state_current(slot) >= SCARD_PRESENT;
+
+    ccid_state_sampled(slot, false, changes);
+    if (!news)
+        return;
+    __atomic_store_n(&slot->look, true, __ATOMIC_SEQ_CST);
+    ccid_service_ask(slot, ABSENT_MS);
 }
 
 void ccid_service_used(struct ccid_slot *slot)

@@ -317,6 +317,9 @@ void ccid_service_ask_all(struct ccid_device *device, uint32_t delay_ms);
 void ccid_service_look(struct ccid_device *device);
 /* Somebody waits for a card to come or go. Any thread. */
 void ccid_service_tracked(struct ccid_slot *slot);
+/* An answer to a command that was sent when changes was as given says that there is no
+ * card. */
+void ccid_service_absent(struct ccid_slot *slot, uint32_t changes);
 /* A callback has used the slot. */
 void ccid_service_used(struct ccid_slot *slot);
 /* A reset has failed, of the card that was in when changes were as given. */

@@ -206,6 +206,25 @@ static void ready_at_level(struct bench *bench, uint32_t features)
 }
 
 /* The script is empty: any message to the reader would fail the test. */
+/* The interrupt endpoint would never say that a card is still there. */
+static void test_card_that_an_answer_has_missed_is_looked_for_once(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    assert_int_equal(bench_service_wait(&bench, 0), -1);
+    script_command(&bench.usb, BENCH_SELECT_OUT, "80 02000000 00 SS 02 00 00 90 00");
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_SUCCESS);
+    assert_int_equal(bench_state(&bench), SCARD_ABSENT);
+    assert_int_equal(bench_service_wait(&bench, 0), 100);
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 00 00 00");
+    bench_service(&bench, 0);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+    assert_int_equal(bench_service_wait(&bench, 0), -1);
+    bench_end(&bench);
+}
+
 static void test_malformed_apdu_is_invalid_at_every_level_before_any_io(void **state)
 {
     static const uint32_t levels[] = {BENCH_CHARACTER, BENCH_TPDU, BENCH_SHORT,
@@ -272,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_answer_larger_than_the_callers_buffer_is_buffer_too_small),
         cmocka_unit_test(test_card_failures_of_a_command_have_their_own_status),
         cmocka_unit_test(test_card_that_leaves_with_its_answer_is_absent_afterwards),
+        cmocka_unit_test(test_card_that_an_answer_has_missed_is_looked_for_once),
         cmocka_unit_test(test_malformed_apdu_is_invalid_at_every_level_before_any_io),
         cmocka_unit_test(test_pseudo_apdu_goes_to_the_reader_in_any_form),
         cmocka_unit_test(test_failed_command_leaves_nothing_in_the_buffers),
