@@ -212,5 +212,7 @@ void ccid_service(struct ccid_slot *slot)
     }
     port->ops->leave(port->usb);
     ccid_trouble_tell(slot);
+    if (ccid_state_current(slot) <= SCARD_ABSENT)
+        ccid_device_rest(slot->device);
     ccid_service_ask(slot, next_ms);
 }

@@ -429,6 +429,13 @@ static void op_leave(struct ccid_usb *usb)
     usb_events_leave(usb);
 }
 
+static enum ccid_usb_result op_start(struct ccid_usb *usb, ccid_usb_notify *notify,
+                                     void *context)
+{
+    usb_power_begin(usb);
+    return usb_interrupt_start(usb, notify, context);
+}
+
 static void op_stop(struct ccid_usb *usb)
 {
     usb_power_end(usb);
@@ -448,7 +455,7 @@ const struct ccid_usb_ops ccid_usb_libusb_ops = {
     .enter = op_enter,
     .leave = op_leave,
     .may_sleep = usb_power_may_sleep,
-    .start = usb_interrupt_start,
+    .start = op_start,
     .stop = op_stop,
     .now_ms = op_now_ms,
     .sleep_ms = op_sleep_ms,

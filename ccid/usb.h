@@ -144,7 +144,8 @@ void usb_power_leave(struct ccid_usb *usb);
 void usb_power_may_sleep(struct ccid_usb *usb, bool yes);
 /* The interrupt transfer cannot be submitted at present. */
 void usb_power_lost(struct ccid_usb *usb);
-/* No sleep from now on. */
+/* No sleep from end to begin. */
+void usb_power_begin(struct ccid_usb *usb);
 void usb_power_end(struct ccid_usb *usb);
 
 /* ---- usb_events.c ---------------------------------------------------------------- */

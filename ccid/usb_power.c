@@ -294,6 +294,13 @@ static void stop_asking(struct ccid_usb *usb)
     }
 }
 
+void usb_power_begin(struct ccid_usb *usb)
+{
+    pthread_mutex_lock(&usb->power.lock);
+    usb->power.ending = false;
+    pthread_mutex_unlock(&usb->power.lock);
+}
+
 void usb_power_end(struct ccid_usb *usb)
 {
     struct usb_power *self = &usb->power;

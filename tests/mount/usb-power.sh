@@ -74,6 +74,15 @@ step 'the card goes' ctl remove 1-1
 step 'the reader sleeps' eventually 5 ctl suspend 1-1
 unplugged
 
+plugged level=short,card=0,wake=1
+step 'empty, it may sleep' eventually 5 power_is '0 1 1 0'
+step 'its interrupt endpoint halts' ctl halt 1-1 1
+step 'it may sleep once that is started again' eventually 5 power_is '0 1 2 1'
+step 'it does' ctl suspend 1-1
+step 'a card comes' ctl insert 1-1
+step 'and is seen' eventually 5 state_is negotiable
+unplugged
+
 plugged level=short,card=0
 is 'without remote wake-up it may not sleep' '0 0 0 0' "$(power)"
 step 'a card comes' ctl insert 1-1
