@@ -233,6 +233,8 @@ static NTSTATUS add_device(PDRIVER_OBJECT driver, PDEVICE_OBJECT physical)
         status = create_slot(driver, physical, device, i);
     for (uint8_t i = 0; i < device->desc.slot_count && status == STATUS_SUCCESS; i++) {
         status = IoSetDeviceInterfaceState(&device->slots[i]->interface_name, TRUE);
+        if (status == STATUS_SUCCESS)
+            ccid_service_arrived(device->slots[i]);
     }
     /* On failure the I/O manager removes what has been attached, slot by slot. */
     if (status != STATUS_SUCCESS)

@@ -65,6 +65,11 @@ static enum ccid_hearing state_of(const struct ccid_device *device)
     return __atomic_load_n(&device->listening.state, __ATOMIC_SEQ_CST);
 }
 
+bool ccid_notify_hears(const struct ccid_device *device)
+{
+    return state_of(device) == CCID_HEARS;
+}
+
 bool ccid_notify_deaf(const struct ccid_device *device, uint32_t *fixed_ms)
 {
     enum ccid_hearing state = state_of(device);

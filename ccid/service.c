@@ -40,6 +40,17 @@ void ccid_service_ask_all(struct ccid_device *device, uint32_t delay_ms)
     }
 }
 
+void ccid_service_arrived(struct ccid_slot *slot)
+{
+    const struct ccid_usb_port *port = &slot->port;
+    uint32_t wait_ms = ccid_state_release(slot, port->ops->now_ms(port->usb));
+
+    if (!ccid_notify_hears(slot->device) ||
+        __atomic_load_n(&slot->look, __ATOMIC_SEQ_CST))
+        wait_ms = 0;
+    ccid_service_ask(slot, wait_ms);
+}
+
 void ccid_service_look(struct ccid_device *device)
 {
     for (uint8_t i = 0; i < device->desc.slot_count; i++) {

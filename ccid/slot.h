@@ -288,6 +288,7 @@ struct ccid_slot *ccid_slot_hold(struct ccid_device *device, uint8_t index);
 /* The service turn's part: starts the endpoint again, or stops it. Returns when (ms) it
  * wants the next turn, or CCID_NO_RETRY. */
 uint32_t ccid_notify_turn(struct ccid_slot *slot);
+bool ccid_notify_hears(const struct ccid_device *device);
 /* The endpoint says nothing now: the time between two looks instead. */
 bool ccid_notify_deaf(const struct ccid_device *device, uint32_t *fixed_ms);
 
@@ -313,6 +314,8 @@ void ccid_service(struct ccid_slot *slot);
 /* Asks for one; CCID_NO_RETRY: does not. */
 void ccid_service_ask(struct ccid_slot *slot, uint32_t delay_ms);
 void ccid_service_ask_all(struct ccid_device *device, uint32_t delay_ms);
+/* The slot has been announced: asks for what nobody heard before that. */
+void ccid_service_arrived(struct ccid_slot *slot);
 /* Every slot is to be looked at now. */
 void ccid_service_look(struct ccid_device *device);
 /* Somebody waits for a card to come or go. Any thread. */

@@ -285,6 +285,61 @@ static void test_halted_endpoint_is_started_again_in_a_turn(void **state)
     end();
 }
 
+static void halt_once(void *context)
+{
+    (void)context;
+    v.faults.seen = NULL;
+    fault_usb_notify(&v.faults, NULL, 0);
+}
+
+static void storm_once(void *context)
+{
+    static const uint8_t out[] = {CCID_NOTIFY_SLOT_CHANGE, 0x02};
+
+    (void)context;
+    v.faults.seen = NULL;
+    for (unsigned i = 0; i < 1100; i++)
+        fault_usb_notify(&v.faults, out, sizeof(out));
+}
+
+/* Plugs the reader in once more; that happens after its first command, when nobody knows
+ * of its slots yet. */
+static void begin_with(void (*happens)(void *context))
+{
+    begin(true);
+    ccid_device_remove(v.bench.device, false);
+    v.bench.device = NULL;
+    v.faults.seen = happens;
+    assert_int_equal(bench_try_add(&v.bench), STATUS_SUCCESS);
+    assert_null(v.faults.seen);
+}
+
+static void test_endpoint_that_halts_before_the_reader_has_arrived_is_started_again(
+    void **state)
+{
+    (void)state;
+    begin_with(halt_once);
+    assert_int_equal(v.faults.starts, 2);
+    assert_int_equal(bench_service_wait(&v.bench, 0), 0);
+    bench_service(&v.bench, 0);
+    assert_int_equal(v.faults.starts, 3);
+    track();
+    virtual_bench_remove(&v);
+    assert_int_equal(tracker.completed, 1);
+    end();
+}
+
+static void test_storm_before_the_reader_has_arrived_is_noticed(void **state)
+{
+    (void)state;
+    begin_with(storm_once);
+    run_ms(11000);
+    assert_int_equal(bench_state(&v.bench), SCARD_SWALLOWED);
+    assert_int_equal(v.faults.starts, 3);
+    assert_int_equal(bench_service_wait(&v.bench, 0), -1);
+    end();
+}
+
 static void test_card_that_moved_while_the_endpoint_was_halted_is_seen(void **state)
 {
     static const uint8_t gone[] = {0x50, 0x02};
@@ -679,6 +734,9 @@ int main(void)
         cmocka_unit_test(test_sleeping_or_removed_reader_is_not_polled),
         cmocka_unit_test(test_reader_that_always_says_present_is_believed_by_its_resets),
         cmocka_unit_test(test_halted_endpoint_is_started_again_in_a_turn),
+        cmocka_unit_test(
+            test_endpoint_that_halts_before_the_reader_has_arrived_is_started_again),
+        cmocka_unit_test(test_storm_before_the_reader_has_arrived_is_noticed),
         cmocka_unit_test(test_card_that_moved_while_the_endpoint_was_halted_is_seen),
         cmocka_unit_test(test_endpoint_that_halts_four_times_in_ten_seconds_is_given_up),
         cmocka_unit_test(test_endpoint_that_halts_now_and_then_is_always_started_again),
