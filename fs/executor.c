@@ -35,7 +35,7 @@ void scfs_executor_unlock(struct scfs_executor *executor)
     pthread_mutex_unlock(&executor->lock);
 }
 
-static void enqueue_locked(struct scfs_executor *executor, struct scfs_job *job)
+void scfs_executor_enqueue_locked(struct scfs_executor *executor, struct scfs_job *job)
 {
     job->state = SCFS_JOB_QUEUED;
     InsertTailList(&executor->queue, &job->link);
@@ -82,7 +82,7 @@ static void execute_locked(struct scfs_executor *executor)
 
 void scfs_executor_submit_locked(struct scfs_executor *executor, struct scfs_job *job)
 {
-    enqueue_locked(executor, job);
+    scfs_executor_enqueue_locked(executor, job);
     if (executor->busy) {
         pthread_mutex_unlock(&executor->lock);
         return;
@@ -106,7 +106,7 @@ void scfs_executor_background_locked(struct scfs_executor *executor, struct scfs
     pthread_t thread;
     int error = 0;
 
-    enqueue_locked(executor, job);
+    scfs_executor_enqueue_locked(executor, job);
     if (!executor->busy) {
         /* Under the lock: without a thread nothing else must have been queued. */
         pthread_attr_init(&detached);

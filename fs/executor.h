@@ -42,8 +42,11 @@ void scfs_executor_unlock(struct scfs_executor *executor);
  * idle; otherwise queues it. */
 void scfs_executor_submit_locked(struct scfs_executor *executor, struct scfs_job *job);
 
-/* The same for a thread that must not block: on an idle executor a thread is made for it.
- * When none can be made the job is not run, only finished. */
+/* Only queues it: another call of submit has to follow. */
+void scfs_executor_enqueue_locked(struct scfs_executor *executor, struct scfs_job *job);
+
+/* As submit, for a thread that must not block: on an idle executor a thread is made for
+ * it. When none can be made the job is not run, only finished. */
 void scfs_executor_background_locked(struct scfs_executor *executor,
                                      struct scfs_job *job);
 

@@ -26,6 +26,7 @@
 #include "fs/scardfs.h"
 #include "fs/text.h"
 #include "fs/timer.h"
+#include "fs/turn.h"
 
 /* The longest write that comes in one piece, bytes: the longest command is 65,544, in hex
  * with blanks three times that. */
@@ -92,6 +93,8 @@ struct scfs_reader {
     uint32_t counter;
     LIST_ENTRY waits;
     LIST_ENTRY pollers;
+    struct scfs_turn turn;
+    LIST_ENTRY tasks; /* that wait or run */
 
     struct {
         IRP irp;
@@ -221,6 +224,8 @@ struct scfs_handle {
     uid_t uid;             /* of who has opened it */
     pthread_mutex_t *lock; /* the reader's or the registry's: what follows */
 
+    struct scfs_turn_owner turn; /* of files that may touch the card */
+
     char text[SCFS_TEXT_MAX]; /* text files: the snapshot */
     size_t text_len;
     uint32_t seen_state; /* `control`, `state`: the last one that was read */
@@ -284,8 +289,6 @@ void scfs_control_answer(fuse_req_t req, struct scard_call *call, NTSTATUS statu
 /* Brings a card-touching request to the reader; header and input are copied. */
 void scfs_call_start(fuse_req_t req, struct scfs_handle *handle,
                      const struct scard_call *header, const uint8_t *input);
-/* Ends every call of the reader, running ones too, with ENODEV. */
-void scfs_call_end_all(struct scfs_reader *reader);
 
 /* Runs the lines of a write; the number of bytes taken or -errno. */
 ssize_t scfs_virtual_write(struct scfs *fs, const char *text, size_t len);

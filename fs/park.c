@@ -57,7 +57,8 @@ void scfs_park_prepare(struct scfs_park *park, fuse_req_t req, pthread_mutex_t *
     park->timer = NULL;
     park->timed = false;
     park->deadline = (struct scfs_deadline){.expired = expired};
-    fuse_req_interrupt_func(req, interrupted, park);
+    if (req != NULL)
+        fuse_req_interrupt_func(req, interrupted, park);
 }
 
 void scfs_park_limit(struct scfs_park *park, struct scfs_timer *timer,
@@ -91,7 +92,8 @@ bool scfs_park_take_locked(struct scfs_park *park)
 
 void scfs_park_settle(struct scfs_park *park)
 {
-    fuse_req_interrupt_func(park->req, NULL, NULL);
+    if (park->req != NULL)
+        fuse_req_interrupt_func(park->req, NULL, NULL);
     if (park->timed)
         scfs_timer_cancel(park->timer, &park->deadline);
 }

@@ -34,7 +34,8 @@ struct scfs_park {
     void (*give_up)(struct scfs_park *park, int error);
 };
 
-/* Before lock is taken. withdraw and give_up are set already. */
+/* Before lock is taken. withdraw and give_up are set already. req may be NULL: then it is
+ * something else that ends once, and nobody interrupts it. */
 void scfs_park_prepare(struct scfs_park *park, fuse_req_t req, pthread_mutex_t *lock);
 
 /* Limits the wait to come. */

@@ -7,6 +7,7 @@
  * and only then takes leave of the driver.
  */
 #include "fs/internal.h"
+#include "fs/task.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +34,8 @@ struct scfs_reader *scfs_reader_new(struct scfs *fs, PDEVICE_OBJECT device)
     InitializeListHead(&reader->link);
     InitializeListHead(&reader->waits);
     InitializeListHead(&reader->pollers);
+    InitializeListHead(&reader->tasks);
+    scfs_turn_init(&reader->turn);
     snprintf(reader->last_error, sizeof reader->last_error, "none");
     scfs_powerup_init(reader);
     scfs_power_reader_init(reader);
@@ -230,7 +233,7 @@ void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise)
 
     scfs_wait_wake(&reader->lock, &reader->waits, ENODEV);
     scfs_poll_wake(&reader->lock, &reader->pollers);
-    scfs_call_end_all(reader);
+    scfs_task_end_all(reader, NULL);
     scfs_powerup_cancel(reader);
     scfs_service_end(reader);
 

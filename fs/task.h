@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * task.h - a piece of work that waits for its turn and then, in the executor, may touch
+ * the card. It is part of a struct of its maker, who gives the functions.
+ */
+#ifndef SCFS_TASK_H
+#define SCFS_TASK_H
+
+#include "fs/internal.h"
+
+struct scfs_task;
+
+struct scfs_task_ops {
+    /* In the executor; sends what it has to with scfs_task_send. What it returns is the
+     * outcome. NULL: the turn itself is what is wanted, it becomes the holder's. */
+    NTSTATUS (*run)(struct scfs_task *task);
+    /*
+     * Once, without a lock, unless the client was interrupted: answers task->park.req, if
+     * there is one. After a failure the task may still be running: only what run does not
+     * use may be touched. Not 0: nobody heard it.
+     */
+    int (*answer)(struct scfs_task *task, NTSTATUS status);
+    /* Wipes and frees the struct; the task's own references have been given back. */
+    void (*destroy)(struct scfs_task *task);
+    bool unstoppable; /* once it runs it runs to its end, heard or not */
+    bool keeps_place; /* interrupted, a ghost waits in its place (turn.h) */
+};
+
+struct scfs_task {
+    struct scfs_job job;
+    struct scfs_turn_entry turn;
+    struct scfs_park park; /* under the reader's lock */
+    LIST_ENTRY link;       /* in scfs_reader.tasks, while it waits or runs */
+    const struct scfs_task_ops *ops;
+    struct scfs_reader *reader;
+    struct scfs_handle *handle; /* NULL: work of the daemon itself */
+    uid_t uid;                  /* for whom */
+    bool quiet;                 /* asks the driver only: no turn, nobody becomes a user */
+    LONG refs;                  /* atomic */
+
+    struct scfs_request request; /* the one that was sent last */
+    bool sent;                   /* request may be cancelled; the reader's lock */
+    bool aborted;                /* nothing more is to be sent; the reader's lock */
+    bool cancel;                 /* who has taken it away cancels request */
+    bool was_running;            /* when it was taken away */
+    bool ran;                    /* it got a thread */
+    bool changes_state;          /* it has sent more than a command for the card */
+    NTSTATUS status;             /* the outcome */
+};
+
+/* The rest of the struct is the maker's. req may be NULL; a task without a handle must
+ * have none. The first reference is the caller's. */
+void scfs_task_init(struct scfs_task *task, const struct scfs_task_ops *ops,
+                    struct scfs_reader *reader, struct scfs_handle *handle,
+                    fuse_req_t req);
+struct scfs_task *scfs_task_get(struct scfs_task *task);
+void scfs_task_put(struct scfs_task *task);
+
+/*
+ * Brings the task on its way in this thread, which may become the executor, and answers
+ * it: at once, later, or with the reason why not. Takes the reference. timeout_ms bounds
+ * the wait for the turn: STATUS_IO_TIMEOUT.
+ */
+void scfs_task_start(struct scfs_task *task, uint32_t timeout_ms);
+
+/*
+ * The same in two steps, for who has to answer a request of his own in between. enter:
+ * STATUS_SUCCESS, and it is the caller's to go with (which may take as long as the work);
+ * STATUS_PENDING, it waits for its turn; anything else: refused, and only to be put. The
+ * reference is taken with the first two.
+ */
+NTSTATUS scfs_task_enter(struct scfs_task *task, uint32_t timeout_ms);
+void scfs_task_go(struct scfs_task *task);
+
+/* Brings it on its way in another thread. */
+void scfs_task_start_background(struct scfs_task *task);
+
+/* In run: sends a device control and waits for it. STATUS_CANCELLED without sending it
+ * once the task has been taken away. information may be NULL. */
+NTSTATUS scfs_task_send(struct scfs_task *task, ULONG code, void *buffer, ULONG in_len,
+                        ULONG out_len, ULONG *information);
+
+/* Ends every task of the handle with STATUS_CANCELLED, of the reader (handle NULL) with
+ * STATUS_DEVICE_REMOVED; running ones are cancelled. */
+void scfs_task_end_all(struct scfs_reader *reader, struct scfs_handle *handle);
+
+/* The reader's turn has changed: lets in whose turn has come. in_place: this thread may
+ * become the executor. */
+void scfs_task_advance(struct scfs_reader *reader, bool in_place);
+
+#endif
