@@ -267,7 +267,7 @@ struct ccid_mux *ccid_mux_new(const struct ccid_usb_port *port,
         return NULL;
     mux->inner = *port;
     mux->packet = desc->bulk_in.packet_size;
-    mux->box = malloc(mux->packet);
+    mux->box = calloc(1, mux->packet);
     if (mux->box == NULL || pthread_mutex_init(&mux->lock, NULL) != 0)
         goto free_mux;
     if (ccid_clock_condition_init(&mux->changed) != 0)

@@ -164,11 +164,11 @@ void ccid_service_tracked(struct ccid_slot *slot)
 
 void ccid_service_absent(struct ccid_slot *slot, uint32_t changes)
 {
-    bool news = ccid_state_current(slot) >= SCARD_PRESENT;
+    bool was_present = ccid_state_current(slot) >= SCARD_PRESENT;
 
     ccid_state_sampled(slot, false, changes);
-    if (!news)
-        return;
+    if (!was_present || ccid_state_current(slot) >= SCARD_PRESENT)
+        return; /* no news, or there are newer ones */
     __atomic_store_n(&slot->look, true, __ATOMIC_SEQ_CST);
     ccid_service_ask(slot, ABSENT_MS);
 }
