@@ -192,11 +192,12 @@ NTSTATUS ccid_character_pps(struct ccid_slot *slot, uint32_t length, uint32_t ti
                             uint8_t answer[CCID_CHARACTER_PPS_MAX], size_t *answer_len,
                             struct ccid_command *command)
 {
-    const struct ccid_transmission t = ccid_transmission_begin(slot);
+    struct ccid_transmission t = ccid_transmission_begin(slot);
     struct ccid_xfr xfr = {.level = 2, .length = length, .timeout_ms = timeout_ms};
     NTSTATUS status;
 
     *answer_len = 0;
+    t.end_ms = slot->port.ops->now_ms(slot->port.usb) + 2 * timeout_ms;
     do {
         status = ccid_transmission_xfr(&t, &xfr, command);
         if (status != STATUS_SUCCESS)

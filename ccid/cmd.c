@@ -5,7 +5,8 @@
  * An answer is taken only if slot, sequence number and type are those of the command
  * (CCID 1.1 §6.1.1); otherwise the late answer of one caller's command would become the
  * answer to another's. What may come before it is bounded in count and time: 2 empty
- * transfers, 16 messages of others, 4096 time extensions, 10 minutes.
+ * transfers, 16 messages of others, 4096 time extensions; ten minutes where a card or a
+ * user is at work, else twice the time of the command.
  *
  * Framing: the first read takes exactly one packet, because a message whose length is a
  * multiple of the packet size may or may not be followed by an empty packet; what is
@@ -247,6 +248,20 @@ static enum ccid_usb_result send(struct exchange *x, const uint8_t *out, size_t 
                                left_ms);
 }
 
+/* How long the answer may be put off. */
+static uint32_t most_ms(const struct ccid_command *command)
+{
+    uint32_t most_ms = CCID_COMMAND_MAX_MS;
+
+    if (command->type != CCID_XFR_BLOCK && command->type != CCID_SECURE &&
+        command->type != CCID_ESCAPE_OUT && command->type != CCID_MECHANICAL &&
+        command->timeout_ms < most_ms / 2)
+        most_ms = 2 * command->timeout_ms;
+    if (command->total_ms != 0 && command->total_ms < most_ms)
+        most_ms = command->total_ms;
+    return most_ms;
+}
+
 static NTSTATUS transact(struct exchange *x)
 {
     const struct ccid_usb_port *port = &x->slot->port;
@@ -255,9 +270,7 @@ static NTSTATUS transact(struct exchange *x)
     uint64_t now = port->ops->now_ms(port->usb);
     NTSTATUS status;
 
-    x->give_up_ms = now + CCID_COMMAND_MAX_MS;
-    if (command->total_ms != 0 && command->total_ms < CCID_COMMAND_MAX_MS)
-        x->give_up_ms = now + command->total_ms;
+    x->give_up_ms = now + most_ms(command);
     x->deadline_ms = now + command->timeout_ms;
     if (x->deadline_ms > x->give_up_ms)
         x->deadline_ms = x->give_up_ms;

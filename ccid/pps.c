@@ -15,6 +15,7 @@
 #define PPS0_T      0x0F
 #define PPS_LEAST   3    /* PPSS, PPS0, PCK */
 #define PPS_MS      5000 /* the card has 9600 etu, 0.9 s at 4 MHz */
+#define PPS_ALL_MS  (2 * PPS_MS)
 
 static uint8_t sum(const uint8_t *bytes, size_t len)
 {
@@ -71,6 +72,7 @@ static NTSTATUS exchange(struct ccid_slot *slot, uint32_t length,
     command->answer_type = CCID_DATA_BLOCK;
     command->length = length;
     command->timeout_ms = PPS_MS;
+    command->total_ms = PPS_ALL_MS;
     status = ccid_cmd(slot, command);
     *answer_len = 0; /* one that is too long is none */
     if (status == STATUS_SUCCESS && command->answer.length <= CCID_CHARACTER_PPS_MAX) {

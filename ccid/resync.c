@@ -129,6 +129,7 @@ static NTSTATUS simple_command(const struct resync *r, uint8_t type)
         .type = type,
         .answer_type = CCID_SLOT_STATUS,
         .timeout_ms = step_ms(r, STEP_MS),
+        .total_ms = step_ms(r, STEP_MS), /* whatever time the reader asks for */
     };
     NTSTATUS status;
 

@@ -127,7 +127,7 @@ struct ccid_command {
     uint8_t answer_type;
     uint32_t length;           /* of the data already at ccid_slot_data */
     uint32_t timeout_ms;       /* for each message of the answer */
-    uint32_t total_ms;         /* for all of them; 0: ten minutes */
+    uint32_t total_ms;         /* for all of them; 0: see cmd.c */
     struct ccid_answer answer; /* out: valid when answered */
     bool answered;             /* out: the reader answered, perhaps with a failure */
 };

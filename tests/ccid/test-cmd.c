@@ -3,6 +3,8 @@
  * test-cmd.c - ccid/cmd.c: what may come between a command and its answer. Every case
  * ends with a correct command that works.
  */
+#include "ccid/slot.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -272,6 +274,62 @@ static void test_huge_time_extension_does_not_wait_beyond_ten_minutes(void **sta
     assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
     assert_true(bench.usb.now_ms - started >= 600000);
     assert_true(bench.usb.now_ms - started <= 601000);
+    works_again(&bench);
+}
+
+/* What is no work of a card or a user is put off for twice its time at most. */
+static void test_time_extensions_of_a_status_end_after_twice_its_time(void **state)
+{
+    struct bench bench;
+    struct ccid_slot *slot;
+    enum ccid_icc icc;
+    uint64_t started;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    slot = bench.slots[0]->DeviceExtension;
+    started = bench.usb.now_ms;
+    script_out(&bench.usb, BENCH_STATUS_OUT);
+    script_in(&bench.usb, "81 00000000 00 SS 80 FF 00")->delay_ms = 900;
+    script_in(&bench.usb, "81 00000000 00 SS 80 FF 00")->delay_ms = 900;
+    script_resync(&bench.usb);
+    assert_int_equal(ccid_icc_status(slot, 1000, &icc), STATUS_IO_TIMEOUT);
+    assert_true(bench.usb.now_ms - started >= 2000);
+    assert_true(bench.usb.now_ms - started <= 2100);
+    works_again(&bench);
+}
+
+struct moment {
+    const struct ccid_usb *usb;
+    uint64_t ms;
+};
+
+static void note_time(void *context)
+{
+    struct moment *moment = context;
+
+    moment->ms = moment->usb->now_ms;
+}
+
+/* A reader that asks for time while it is brought back does not get more than there is.
+ */
+static void test_time_extensions_do_not_lengthen_the_repair(void **state)
+{
+    struct script_step *abort;
+    struct bench bench;
+    struct moment began = {.usb = &bench.usb};
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_out(&bench.usb, BENCH_SELECT_OUT);
+    abort = script_abort_request(&bench.usb, 0);
+    abort->action = note_time;
+    abort->context = &began;
+    script_command(&bench.usb, "72 00000000 00 SS 000000", "81 00000000 00 SS 01 00 00");
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 80 FF 00");
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    assert_true(bench.usb.now_ms - began.ms <= CCID_RESYNC_NOW_MS);
+    script_resync(&bench.usb);
     works_again(&bench);
 }
 
@@ -566,6 +624,8 @@ int main(void)
         cmocka_unit_test(test_time_extension_multiplies_the_base_only),
         cmocka_unit_test(test_time_extensions_without_end_fail_within_ten_minutes),
         cmocka_unit_test(test_huge_time_extension_does_not_wait_beyond_ten_minutes),
+        cmocka_unit_test(test_time_extensions_of_a_status_end_after_twice_its_time),
+        cmocka_unit_test(test_time_extensions_do_not_lengthen_the_repair),
         cmocka_unit_test(test_silence_fails_the_command_at_its_deadline),
         cmocka_unit_test(test_late_answer_of_a_failed_command_is_not_taken_for_the_next),
         cmocka_unit_test(test_answers_around_the_packet_size_are_whole),
