@@ -155,6 +155,7 @@ static void stop_driver(struct life *life)
     pthread_mutex_lock(&fs->lock);
     fs->stopping = true;
     pthread_mutex_unlock(&fs->lock);
+    scfs_notifier_end(fs);
     scfs_wait_wake(&fs->lock, &fs->waits, ENODEV);
     scfs_drivers_unload(&life->drivers);
     if (life->driver_loaded)

@@ -27,14 +27,15 @@
  * cancelled; it ends unheard.
  *
  * Presence. tracker.c keeps one tracker pending and counts changes; every waiter is one
- * of fs on that one tracker. powerup.c resets a card that has come;
+ * of fs on that one tracker; changes of the state are looked for whenever something has
+ * run that may have made one (scfs_reader_wake). powerup.c resets a card that has come;
  * power.c tells the drivers that the machine sleeps.
  *
  * Locks: registry -> reader -> executor -> timer; none is held across a driver call, a
  * FUSE answer or a notification.
  *
  * Deliberately not done: caching by the kernel (files change by themselves), inotify (it
- * does not see changes of a server; poll does), forget (nodes have no state of their
+ * does not see changes of a server; poll does; notifier.c has the exception), forget (nodes have no state of their
  * own).
  */
 #include "fs/internal.h"
@@ -129,6 +130,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     case SCFS_CHANGES:
     case SCFS_EVENTS_PRESENT:
     case SCFS_EVENTS_ABSENT:
+    case SCFS_EVENTS_CHANGES:
         scfs_wait_read(req, handle, size, nonblock);
         return;
     case SCFS_ATR:
@@ -232,6 +234,7 @@ const struct fuse_lowlevel_ops scfs_ops = {
     .setattr = scfs_tree_setattr,
     .opendir = op_opendir,
     .readdir = scfs_tree_readdir,
+    .readlink = scfs_tree_readlink,
     .open = op_open,
     .release = op_release,
     .read = op_read,
@@ -259,6 +262,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
     InitializeListHead(&fs->waits);
     InitializeListHead(&fs->pollers);
     scfs_timer_init(&fs->timer, scfs_clock_ms);
+    scfs_notifier_init(fs);
     scfs_power_init(fs);
     clock_gettime(CLOCK_REALTIME, &fs->started);
 }
@@ -270,5 +274,6 @@ void scfs_end(struct scfs *fs)
         scfs_handle_release(
             CONTAINING_RECORD(fs->handles.Flink, struct scfs_handle, link));
     scfs_power_destroy(fs);
+    scfs_notifier_destroy(fs);
     pthread_mutex_destroy(&fs->lock);
 }

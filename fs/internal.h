@@ -32,6 +32,9 @@
  * with blanks three times that. */
 #define SCFS_WRITE_MAX 262144
 
+/* The longest line of events and streams. */
+#define SCFS_LINE_MAX 32
+
 /* ---- the mount (fs.c, registry.c) ------------------------------------------------ */
 
 struct scfs {
@@ -53,6 +56,13 @@ struct scfs {
     LIST_ENTRY waits;   /* of `changes` */
     LIST_ENTRY pollers;
 
+    struct scfs_notifier { /* notifier.c; a lock of its own, a leaf */
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        LIST_ENTRY queue;
+        pthread_t thread;
+        bool started, ended;
+    } notifier;
     struct { /* power.c; a lock of its own, a leaf */
         pthread_mutex_t lock;
         pthread_cond_t changed;
@@ -91,6 +101,11 @@ struct scfs_reader {
     unsigned users; /* who may use device at the moment */
     bool present;   /* what the tracker believes */
     uint32_t counter;
+    struct { /* the last state that was told, for events/changes */
+        uint32_t state, counter; /* counter: of presence */
+        uint32_t changes;
+        bool looking, again; /* somebody is at it; and shall look once more */
+    } noted;
     LIST_ENTRY waits;
     LIST_ENTRY pollers;
     struct scfs_turn turn;
@@ -152,7 +167,7 @@ void scfs_reader_leave(struct scfs_reader *reader);
 int scfs_reader_unplug(struct scfs_reader *reader, int (*unplug)(PDEVICE_OBJECT));
 /* GET_STATE; the caller has entered. */
 uint32_t scfs_reader_state(struct scfs_reader *reader);
-/* Waiters and pollers look again. */
+/* The state may have changed: waiters and pollers look again. */
 void scfs_reader_wake(struct scfs_reader *reader);
 
 NTSTATUS scfs_reader_arrived(struct scfs *fs, PDEVICE_OBJECT device);
@@ -200,7 +215,7 @@ void scfs_registry_name_leaving(struct scfs *fs);
 struct scfs_reader *scfs_registry_by_number(struct scfs *fs, unsigned number);
 struct scfs_reader *scfs_registry_by_sequence(struct scfs *fs, uint64_t sequence);
 struct scfs_reader *scfs_registry_by_device(struct scfs *fs, PDEVICE_OBJECT device);
-/* How many readers of the driver are listed. */
+/* How many readers of the driver are listed; NULL: of all. */
 unsigned scfs_registry_count(struct scfs *fs, const DRIVER_OBJECT *driver);
 /* The first listed reader that arrived after that one. */
 struct scfs_reader *scfs_registry_after(struct scfs *fs, uint64_t sequence);
@@ -230,7 +245,7 @@ struct scfs_handle {
     size_t text_len;
     uint32_t seen_state; /* `control`, `state`: the last one that was read */
 
-    char line[16]; /* events and streams: what is being delivered */
+    char line[SCFS_LINE_MAX]; /* events and streams: what is being delivered */
     size_t line_len, line_pos;
     bool delivered; /* events: EOF is next; streams: the first line is out */
     uint32_t seen_changes;
@@ -293,6 +308,15 @@ void scfs_call_start(fuse_req_t req, struct scfs_handle *handle,
 /* Runs the lines of a write; the number of bytes taken or -errno. */
 ssize_t scfs_virtual_write(struct scfs *fs, const char *text, size_t len);
 
+/* ---- what the kernel is told (notifier.c) ------------------------------------------ */
+
+void scfs_notifier_init(struct scfs *fs);
+/* The reader's directory is not there any more. Any thread. */
+void scfs_notifier_gone(struct scfs_reader *reader);
+/* From now on nobody is told. While the mount is still served. */
+void scfs_notifier_end(struct scfs *fs);
+void scfs_notifier_destroy(struct scfs *fs);
+
 /* ---- the tree (tree.c) ----------------------------------------------------------- */
 
 void scfs_tree_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -301,6 +325,7 @@ void scfs_tree_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
                        struct fuse_file_info *fi);
 void scfs_tree_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                        struct fuse_file_info *fi);
+void scfs_tree_readlink(fuse_req_t req, fuse_ino_t ino);
 
 /* ---- log (log.c) ----------------------------------------------------------------- */
 

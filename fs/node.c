@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fs/attributes.h"
 
@@ -20,6 +21,8 @@ static const struct node {
     {SCFS_VERSION, SCFS_ROOT, "version", 0444},
     {SCFS_CHANGES, SCFS_ROOT, "changes", 0444},
     {SCFS_VIRTUAL, SCFS_ROOT, "virtual", 0600},
+    {SCFS_BY_ID, SCFS_ROOT, "by-id", 0555},
+    {SCFS_BY_PATH, SCFS_ROOT, "by-path", 0555},
     {SCFS_READER, SCFS_ROOT, "", 0555},
     {SCFS_CONTROL, SCFS_READER, "control", 0660},
     {SCFS_STATE, SCFS_READER, "state", 0444},
@@ -30,6 +33,9 @@ static const struct node {
     {SCFS_EVENTS, SCFS_READER, "events", 0555},
     {SCFS_EVENTS_PRESENT, SCFS_EVENTS, "present", 0444},
     {SCFS_EVENTS_ABSENT, SCFS_EVENTS, "absent", 0444},
+    {SCFS_EVENTS_CHANGES, SCFS_EVENTS, "changes", 0444},
+    {SCFS_LINK_ID, SCFS_NONE, "", 0777}, /* each under a name of its own */
+    {SCFS_LINK_PATH, SCFS_NONE, "", 0777},
 };
 
 #define NODE_COUNT (sizeof nodes / sizeof nodes[0])
@@ -61,7 +67,19 @@ static const struct node *find(enum scfs_kind kind)
 bool scfs_node_is_dir(enum scfs_kind kind)
 {
     return kind == SCFS_ROOT || kind == SCFS_READER || kind == SCFS_ATTRIBUTES ||
-           kind == SCFS_EVENTS;
+           kind == SCFS_EVENTS || kind == SCFS_BY_ID || kind == SCFS_BY_PATH;
+}
+
+bool scfs_node_is_link(enum scfs_kind kind)
+{
+    return kind == SCFS_LINK_ID || kind == SCFS_LINK_PATH;
+}
+
+mode_t scfs_node_type(enum scfs_kind kind)
+{
+    if (scfs_node_is_dir(kind))
+        return S_IFDIR;
+    return scfs_node_is_link(kind) ? S_IFLNK : S_IFREG;
 }
 
 mode_t scfs_node_mode(enum scfs_kind kind, mode_t control)

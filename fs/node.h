@@ -15,6 +15,8 @@ enum scfs_kind {
     SCFS_VERSION,
     SCFS_CHANGES,
     SCFS_VIRTUAL,
+    SCFS_BY_ID,
+    SCFS_BY_PATH,
     SCFS_READER = 16,
     SCFS_CONTROL,
     SCFS_STATE,
@@ -25,6 +27,9 @@ enum scfs_kind {
     SCFS_EVENTS,
     SCFS_EVENTS_PRESENT,
     SCFS_EVENTS_ABSENT,
+    SCFS_EVENTS_CHANGES,
+    SCFS_LINK_ID, /* of the reader, in by-id */
+    SCFS_LINK_PATH,
     SCFS_ATTRIBUTE = 64, /* + index in scfs_attributes */
 };
 
@@ -39,6 +44,9 @@ uint64_t scfs_node_sequence(uint64_t ino);
 enum scfs_kind scfs_node_kind(uint64_t ino);
 
 bool scfs_node_is_dir(enum scfs_kind kind);
+bool scfs_node_is_link(enum scfs_kind kind);
+/* S_IFDIR, S_IFLNK or S_IFREG. */
+mode_t scfs_node_type(enum scfs_kind kind);
 
 /* Permission bits; control is those of `control`. */
 mode_t scfs_node_mode(enum scfs_kind kind, mode_t control);

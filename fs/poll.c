@@ -42,6 +42,7 @@ static unsigned events(struct scfs_handle *handle)
         return POLLIN | POLLRDNORM | (changed ? POLLPRI | POLLERR : 0);
     case SCFS_EVENTS_PRESENT:
     case SCFS_EVENTS_ABSENT:
+    case SCFS_EVENTS_CHANGES:
     case SCFS_CHANGES:
         return ready ? POLLIN | POLLRDNORM : 0;
     case SCFS_VIRTUAL:

@@ -89,8 +89,41 @@ uint32_t scfs_reader_state(struct scfs_reader *reader)
     return state;
 }
 
+/*
+ * Takes the state over for events/changes. One thread looks at a time, so that what was
+ * read first is not noted last, and once more for those that came meanwhile: they need
+ * not wait for it.
+ */
+static void note_state(struct scfs_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    reader->noted.again = true;
+    while (reader->noted.again && !reader->noted.looking) {
+        uint32_t state;
+
+        reader->noted.again = false;
+        reader->noted.looking = true;
+        pthread_mutex_unlock(&reader->lock);
+        state = scfs_reader_state(reader);
+        pthread_mutex_lock(&reader->lock);
+        reader->noted.looking = false;
+        /* Cards that came and went in between are changes, too. */
+        if (reader->counter != reader->noted.counter)
+            reader->noted.changes += reader->counter - reader->noted.counter;
+        else if (state != reader->noted.state)
+            reader->noted.changes++;
+        reader->noted.counter = reader->counter;
+        reader->noted.state = state;
+    }
+    pthread_mutex_unlock(&reader->lock);
+}
+
 void scfs_reader_wake(struct scfs_reader *reader)
 {
+    if (scfs_reader_enter(reader)) {
+        note_state(reader);
+        scfs_reader_leave(reader);
+    }
     scfs_wait_wake(&reader->lock, &reader->waits, 0);
     scfs_poll_wake(&reader->lock, &reader->pollers);
 }
@@ -150,7 +183,8 @@ static void start(struct scfs_job *job)
         return;
     smc_irp_ioctl(reader->device, &reader->file, IOCTL_SMARTCARD_SET_ATTRIBUTE, in_use,
                   sizeof in_use, 0, &information);
-    reader->present = scfs_reader_state(reader) > SCARD_ABSENT;
+    reader->noted.state = scfs_reader_state(reader);
+    reader->present = reader->noted.state > SCARD_ABSENT;
 }
 
 /* Undoes start; the I/O manager removes a device that has not arrived. */
@@ -230,6 +264,7 @@ void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise)
     pthread_mutex_unlock(&reader->lock);
     scfs_log_left_out(reader);
     scfs_log(LOG_INFO, "reader%u: removed", reader->number);
+    scfs_notifier_gone(reader);
 
     scfs_wait_wake(&reader->lock, &reader->waits, ENODEV);
     scfs_poll_wake(&reader->lock, &reader->pollers);

@@ -237,7 +237,8 @@ unsigned scfs_registry_count(struct scfs *fs, const DRIVER_OBJECT *driver)
 
     pthread_mutex_lock(&fs->lock);
     for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink)
-        count += entry(i)->listed && entry(i)->device->DriverObject == driver;
+        count += entry(i)->listed &&
+                 (driver == NULL || entry(i)->device->DriverObject == driver);
     pthread_mutex_unlock(&fs->lock);
     return count;
 }

@@ -227,8 +227,8 @@ static void finish(struct scfs_job *job)
         scfs_park_settle(&task->park);
         (void)task->ops->answer(task, task->status);
     }
-    if (task->changes_state)
-        scfs_poll_wake(&reader->lock, &reader->pollers);
+    if (task->changes_state || !NT_SUCCESS(task->status))
+        scfs_reader_wake(reader);
     scfs_reader_leave(reader);
     scfs_task_put(task);
 }

@@ -43,11 +43,13 @@ static bool take_result(struct scfs_reader *reader, bool was_pending)
     if (status == STATUS_CANCELLED || status == STATUS_DEVICE_REMOVED ||
         status == STATUS_DELETE_PENDING)
         return false;
-    if (was_pending)
+    if (was_pending) {
+        scfs_reader_wake(reader); /* a stream has the new state to tell */
         scfs_wait_wake(&reader->lock, &reader->waits, EIO);
-    else
+    } else {
         scfs_log(LOG_ERR, "reader%u: card changes are not seen any more: %s",
                  reader->number, smc_status_name(status));
+    }
     return was_pending;
 }
 

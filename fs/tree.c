@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tree.c - lookup, attributes and listing. Nothing is cached by the kernel (timeouts of
- * 0), so a reader that is gone is gone at once. Offsets in the root's listing are those
- * of arrival, so that a listing survives readers that come and go meanwhile.
+ * tree.c - lookup, attributes, links and listing. Nothing is cached by the kernel
+ * (timeouts of 0), so a reader that is gone is gone at once, and the link that another
+ * reader gets by its going is there. Offsets in the listing of readers, or of links to
+ * them, are those of arrival, so that a listing survives readers that come and go
+ * meanwhile.
  */
 #include "fs/internal.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_READER_OFFSET 64 /* behind the fixed entries of the root */
+#include "fs/links.h"
+
+#define FIRST_READER_OFFSET 64 /* behind the fixed entries of a directory */
+#define LINK_TARGET_SIZE    (SCFS_READER_NAME_SIZE + 3)
 
 static struct scfs *fs_of(fuse_req_t req)
 {
@@ -30,11 +36,32 @@ static bool reader_of(struct scfs *fs, fuse_ino_t ino, struct scfs_reader **read
     return *reader != NULL;
 }
 
+/* Directories count their subdirectories. */
+static nlink_t link_count(struct scfs *fs, enum scfs_kind kind)
+{
+    enum scfs_kind child;
+    nlink_t count = scfs_node_is_dir(kind) ? 2 : 1;
+
+    for (size_t i = 0; (child = scfs_node_nth(kind, i)) != SCFS_NONE; i++)
+        count += scfs_node_is_dir(child);
+    return kind == SCFS_ROOT ? count + scfs_registry_count(fs, NULL) : count;
+}
+
+/* What links of by-id and by-path say. Returns its length. */
+static size_t link_target(char target[LINK_TARGET_SIZE], const struct scfs_reader *reader)
+{
+    char name[SCFS_READER_NAME_SIZE];
+
+    scfs_reader_name(name, reader->number);
+    return (size_t)snprintf(target, LINK_TARGET_SIZE, "../%s", name);
+}
+
 /* False: its reader is gone. */
 static bool fill_stat(struct scfs *fs, fuse_ino_t ino, struct stat *st)
 {
     const struct scfs_access *access = &fs->options->access;
     enum scfs_kind kind = scfs_node_kind(ino);
+    char target[LINK_TARGET_SIZE];
     struct scfs_reader *reader;
 
     if (!reader_of(fs, ino, &reader))
@@ -44,8 +71,10 @@ static bool fill_stat(struct scfs *fs, fuse_ino_t ino, struct stat *st)
     *st = (struct stat){0};
     st->st_ino = ino;
     st->st_mode = scfs_node_mode(kind, access->mode);
-    st->st_mode |= scfs_node_is_dir(kind) ? S_IFDIR : S_IFREG;
-    st->st_nlink = scfs_node_is_dir(kind) ? 2 : 1;
+    st->st_mode |= scfs_node_type(kind);
+    st->st_nlink = link_count(fs, kind);
+    if (scfs_node_is_link(kind))
+        st->st_size = (off_t)link_target(target, reader);
     st->st_uid = access->uid;
     st->st_gid = access->gid;
     st->st_atim = st->st_mtim = st->st_ctim = fs->started;
@@ -62,12 +91,37 @@ static bool is_there(struct scfs *fs, struct scfs_reader *reader, enum scfs_kind
     return kind < SCFS_ATTRIBUTE || scfs_attribute_exists(reader, kind);
 }
 
+/* What a directory has for each reader: its directory, or a link to it. */
+static enum scfs_kind kind_in(enum scfs_kind directory)
+{
+    switch (directory) {
+    case SCFS_ROOT:
+        return SCFS_READER;
+    case SCFS_BY_ID:
+        return SCFS_LINK_ID;
+    case SCFS_BY_PATH:
+        return SCFS_LINK_PATH;
+    default:
+        return SCFS_NONE;
+    }
+}
+
+static struct scfs_reader *named(struct scfs *fs, enum scfs_kind kind, const char *name)
+{
+    unsigned number;
+
+    if (scfs_node_is_link(kind))
+        return scfs_link_find(fs, kind, name);
+    if (kind == SCFS_READER && scfs_reader_number(name, &number))
+        return scfs_registry_by_number(fs, number);
+    return NULL;
+}
+
 static fuse_ino_t find(struct scfs *fs, fuse_ino_t parent, const char *name)
 {
     struct scfs_reader *reader;
     enum scfs_kind kind = scfs_node_child(scfs_node_kind(parent), name);
     fuse_ino_t ino = 0;
-    unsigned number;
 
     if (kind != SCFS_NONE) {
         if (!reader_of(fs, parent, &reader))
@@ -75,11 +129,10 @@ static fuse_ino_t find(struct scfs *fs, fuse_ino_t parent, const char *name)
         if (is_there(fs, reader, kind))
             ino = scfs_node_ino(scfs_node_sequence(parent), kind);
     } else {
-        reader = NULL;
-        if (scfs_node_kind(parent) == SCFS_ROOT && scfs_reader_number(name, &number))
-            reader = scfs_registry_by_number(fs, number);
+        kind = kind_in(scfs_node_kind(parent));
+        reader = named(fs, kind, name);
         if (reader != NULL)
-            ino = scfs_node_ino(reader->sequence, SCFS_READER);
+            ino = scfs_node_ino(reader->sequence, kind);
     }
     if (reader != NULL)
         scfs_reader_put(reader);
@@ -114,6 +167,24 @@ void scfs_tree_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
         fuse_reply_err(req, ENODEV);
 }
 
+void scfs_tree_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    char target[LINK_TARGET_SIZE];
+    struct scfs_reader *reader;
+
+    if (!scfs_node_is_link(scfs_node_kind(ino))) {
+        fuse_reply_err(req, EINVAL);
+        return;
+    }
+    if (!reader_of(fs_of(req), ino, &reader) || reader == NULL) {
+        fuse_reply_err(req, ENOENT);
+        return;
+    }
+    link_target(target, reader);
+    scfs_reader_put(reader);
+    fuse_reply_readlink(req, target);
+}
+
 /* `>` truncates and `touch` sets times: both are nothing here. */
 void scfs_tree_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
                        struct fuse_file_info *fi)
@@ -137,8 +208,7 @@ struct listing {
 static bool add(struct listing *listing, const char *name, fuse_ino_t ino, off_t next)
 {
     enum scfs_kind kind = scfs_node_kind(ino);
-    struct stat st = {.st_ino = ino,
-                      .st_mode = scfs_node_is_dir(kind) ? S_IFDIR : S_IFREG};
+    struct stat st = {.st_ino = ino, .st_mode = scfs_node_type(kind)};
     size_t len = fuse_add_direntry(listing->req, listing->buffer + listing->used,
                                    listing->size - listing->used, name, &st, next);
 
@@ -168,7 +238,8 @@ static bool list_fixed(struct scfs *fs, struct scfs_reader *reader, fuse_ino_t d
     return true;
 }
 
-static void list_readers(struct scfs *fs, off_t off, struct listing *listing)
+static void list_readers(struct scfs *fs, enum scfs_kind kind, off_t off,
+                         struct listing *listing)
 {
     uint64_t sequence =
         off > FIRST_READER_OFFSET ? (uint64_t)(off - FIRST_READER_OFFSET) : 0;
@@ -176,12 +247,17 @@ static void list_readers(struct scfs *fs, off_t off, struct listing *listing)
     bool room = true;
 
     while (room && (reader = scfs_registry_after(fs, sequence)) != NULL) {
-        char name[SCFS_READER_NAME_SIZE];
+        char name[SCFS_LINK_NAME_SIZE];
+        bool has_name = true;
 
         sequence = reader->sequence;
-        scfs_reader_name(name, reader->number);
-        room = add(listing, name, scfs_node_ino(sequence, SCFS_READER),
-                   (off_t)(sequence + FIRST_READER_OFFSET));
+        if (kind == SCFS_READER)
+            scfs_reader_name(name, reader->number);
+        else
+            has_name = scfs_link_of(reader, kind, name);
+        if (has_name)
+            room = add(listing, name, scfs_node_ino(sequence, kind),
+                       (off_t)(sequence + FIRST_READER_OFFSET));
         scfs_reader_put(reader);
     }
 }
@@ -207,12 +283,10 @@ void scfs_tree_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     if (listing.buffer == NULL) {
         fuse_reply_err(req, ENOMEM);
     } else {
-        bool room = off >= FIRST_READER_OFFSET && scfs_node_kind(ino) == SCFS_ROOT
-                        ? true
-                        : list_fixed(fs, reader, ino, off, &listing);
+        enum scfs_kind kind = kind_in(scfs_node_kind(ino));
 
-        if (room && scfs_node_kind(ino) == SCFS_ROOT)
-            list_readers(fs, off, &listing);
+        if (list_fixed(fs, reader, ino, off, &listing) && kind != SCFS_NONE)
+            list_readers(fs, kind, off, &listing);
         fuse_reply_buf(req, listing.buffer, listing.used);
     }
     free(listing.buffer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wait.c - requests that wait for something to become true: reads of events/present,
- * events/absent, `changes` and `atr`, and the ioctls IS_PRESENT and IS_ABSENT.
+ * wait.c - requests that wait for something to become true: reads of the files in events,
+ * `changes` and `atr`, and the ioctls IS_PRESENT and IS_ABSENT.
  *
  * An event is marked as delivered before the answer, under the handle's lock, and put
  * back when the answer is not accepted: a second read that overtakes cannot get it twice,
@@ -24,7 +24,7 @@ struct wait {
     bool for_present; /* WAIT_CALL */
     size_t size;      /* of the read */
     off_t off;
-    char line[16]; /* taken from the handle */
+    char line[SCFS_LINE_MAX]; /* taken from the handle */
     size_t line_len;
     struct scard_call header;
 };
@@ -50,11 +50,40 @@ bool scfs_wait_ready_locked(const struct scfs_handle *handle)
         return handle->delivered || handle->reader->present;
     case SCFS_EVENTS_ABSENT:
         return handle->delivered || !handle->reader->present;
+    case SCFS_EVENTS_CHANGES:
+        return !handle->delivered ||
+               handle->seen_changes != handle->reader->noted.changes;
     case SCFS_CHANGES:
         return !handle->delivered || handle->seen_changes != handle->fs->changes;
     default:
         return true;
     }
+}
+
+static bool is_stream(const struct scfs_handle *handle)
+{
+    return handle->kind == SCFS_CHANGES || handle->kind == SCFS_EVENTS_CHANGES;
+}
+
+static size_t next_line_locked(struct scfs_handle *handle)
+{
+    const struct scfs_reader *reader = handle->reader;
+    uint32_t counter;
+
+    switch (handle->kind) {
+    case SCFS_EVENTS_CHANGES:
+        handle->seen_changes = reader->noted.changes;
+        return (size_t)snprintf(handle->line, sizeof handle->line, "%u %s\n",
+                                reader->noted.changes,
+                                scfs_text_state(reader->noted.state));
+    case SCFS_CHANGES:
+        counter = handle->seen_changes = handle->fs->changes;
+        break;
+    default:
+        counter = reader->counter;
+        break;
+    }
+    return (size_t)snprintf(handle->line, sizeof handle->line, "%u\n", counter);
 }
 
 /* Takes up to size bytes of the line that is due; 0 is the end of the file. */
@@ -63,19 +92,11 @@ static size_t take_line_locked(struct scfs_handle *handle, char *out, size_t siz
     size_t len;
 
     if (handle->line_pos == handle->line_len) {
-        uint32_t counter;
-
-        if (handle->kind == SCFS_CHANGES) {
-            counter = handle->seen_changes = handle->fs->changes;
-        } else {
-            if (handle->delivered)
-                return 0;
-            counter = handle->reader->counter;
-        }
+        if (handle->delivered && !is_stream(handle))
+            return 0;
         handle->delivered = true;
         handle->line_pos = 0;
-        handle->line_len =
-            (size_t)snprintf(handle->line, sizeof handle->line, "%u\n", counter);
+        handle->line_len = next_line_locked(handle);
     }
     len = handle->line_len - handle->line_pos;
     if (len > size)
@@ -224,7 +245,7 @@ void scfs_wait_read(fuse_req_t req, struct scfs_handle *handle, size_t size,
         return;
     }
     wait->size = size;
-    if (handle->kind != SCFS_CHANGES) {
+    if (!is_stream(handle)) {
         bool begun;
 
         pthread_mutex_lock(handle->lock);

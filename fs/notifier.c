@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * notifier.c - tells the kernel that a reader's directory is gone.
+ *
+ * Names are never cached, so that the kernel asks again and a removed reader is gone for
+ * every new look without this. What it adds is that a watch of inotify(7) on the
+ * directory ends with IN_DELETE_SELF, and that the kernel lets go of what it still has.
+ *
+ * The kernel takes the lock of the parent directory for it, which a client may hold that
+ * waits for our answer. So it is told by a thread of its own, made for the first removal,
+ * that holds nothing anybody waits for and ends while the mount is still served. Without
+ * that thread nobody is told.
+ */
+#include "fs/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct farewell {
+    LIST_ENTRY link;
+    fuse_ino_t ino;
+    char name[SCFS_READER_NAME_SIZE];
+};
+
+void scfs_notifier_init(struct scfs *fs)
+{
+    pthread_mutex_init(&fs->notifier.lock, NULL);
+    pthread_cond_init(&fs->notifier.changed, NULL);
+    InitializeListHead(&fs->notifier.queue);
+}
+
+static void *tell(void *argument)
+{
+    struct scfs *fs = argument;
+    struct scfs_notifier *notifier = &fs->notifier;
+
+    pthread_mutex_lock(&notifier->lock);
+    for (;;) {
+        struct farewell *farewell;
+
+        while (IsListEmpty(&notifier->queue) && !notifier->ended)
+            pthread_cond_wait(&notifier->changed, &notifier->lock);
+        if (notifier->ended)
+            break;
+        farewell =
+            CONTAINING_RECORD(RemoveHeadList(&notifier->queue), struct farewell, link);
+        pthread_mutex_unlock(&notifier->lock);
+        /* Fails when the kernel has never looked at it, or something in it is open. */
+        fuse_lowlevel_notify_delete(fs->session, FUSE_ROOT_ID, farewell->ino,
+                                    farewell->name, strlen(farewell->name));
+        free(farewell);
+        pthread_mutex_lock(&notifier->lock);
+    }
+    pthread_mutex_unlock(&notifier->lock);
+    return NULL;
+}
+
+void scfs_notifier_gone(struct scfs_reader *reader)
+{
+    struct scfs_notifier *notifier = &reader->fs->notifier;
+    struct farewell *farewell;
+
+    if (reader->fs->session == NULL)
+        return;
+    farewell = malloc(sizeof *farewell);
+    if (farewell == NULL)
+        return;
+    farewell->ino = scfs_node_ino(reader->sequence, SCFS_READER);
+    scfs_reader_name(farewell->name, reader->number);
+    pthread_mutex_lock(&notifier->lock);
+    if (!notifier->started && !notifier->ended)
+        notifier->started =
+            pthread_create(&notifier->thread, NULL, tell, reader->fs) == 0;
+    if (notifier->started && !notifier->ended) {
+        InsertTailList(&notifier->queue, &farewell->link);
+        pthread_cond_signal(&notifier->changed);
+        farewell = NULL;
+    }
+    pthread_mutex_unlock(&notifier->lock);
+    free(farewell);
+}
+
+void scfs_notifier_end(struct scfs *fs)
+{
+    struct scfs_notifier *notifier = &fs->notifier;
+    bool started;
+
+    pthread_mutex_lock(&notifier->lock);
+    notifier->ended = true;
+    started = notifier->started;
+    pthread_cond_signal(&notifier->changed);
+    pthread_mutex_unlock(&notifier->lock);
+    if (started)
+        pthread_join(notifier->thread, NULL);
+}
+
+void scfs_notifier_destroy(struct scfs *fs)
+{
+    struct scfs_notifier *notifier = &fs->notifier;
+
+    while (!IsListEmpty(&notifier->queue))
+        free(CONTAINING_RECORD(RemoveHeadList(&notifier->queue), struct farewell, link));
+    pthread_cond_destroy(&notifier->changed);
+    pthread_mutex_destroy(&notifier->lock);
+}
