@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +29,6 @@
 #define THREADS_MAX      256 /* far above the readers that may be busy at once */
 #define IDLE_THREADS_MAX 16
 #define NUDGE_MS         20
-#define STOP_LIMIT_MS    10000 /* a card may need some seconds to be powered down */
 
 struct life {
     struct scfs fs;
@@ -47,19 +45,6 @@ struct life {
     pthread_cond_t changed;
     bool loop_left;
 };
-
-void scfs_options_init(struct scfs_options *options)
-{
-    const struct group *group = geteuid() == 0 ? getgrnam("scard") : NULL;
-
-    *options = (struct scfs_options){
-        .power_on = true,
-        .access = {.uid = geteuid(),
-                   .gid = group != NULL ? group->gr_gid : getegid(),
-                   .mode = 0660},
-        .stop_limit_ms = STOP_LIMIT_MS,
-    };
-}
 
 /* ---- the I/O manager's client ---------------------------------------------------- */
 
@@ -212,6 +197,8 @@ static bool go_to_background(struct life *life, int *status)
     while (got < 0 && errno == EINTR);
     close(ends[0]);
     *status = got == 1 ? byte : 1;
+    if (*status != 0 && life->fs.options->user != NULL) /* who cannot do so himself */
+        scfs_mount_point_detach(life->mount.path);
     return false;
 }
 
@@ -359,7 +346,7 @@ int scfs_run(const struct scfs_options *options, const struct scfs_driver *drive
     if (life->fs.session == NULL)
         status = 2;
     else if (scfs_drivers_find(&life->drivers, options) &&
-             scfs_mount_take(&life->mount, options->mount_point) &&
+             scfs_mount_take(&life->mount, options) &&
              (options->foreground || go_to_background(life, &status)))
         status = live(life);
     scfs_mount_leave(&life->mount, &life->fs);

@@ -16,20 +16,22 @@
 #define EXIT_USAGE 2
 
 static const char usage[] =
-    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N|=SHAPE]] [-o OPTION[,...]] "
-    "MOUNTPOINT\n"
+    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N|=SHAPE]] [--user NAME]\n"
+    "               [-o OPTION[,...]] [SOURCE] MOUNTPOINT\n"
     "\n"
     "    -f              stay in the foreground, log to stderr\n"
     "    -d[LEVEL]       debug lines of the driver, mask (all without LEVEL)\n"
     "    --virtual[=N]   plug a virtual reader, or N of them, with a card\n"
     "    --virtual=SHAPE one of another kind: tpdu, tpdu-t1, mechanical, pinpad,\n"
     "                    VID:PID\n"
+    "    --user NAME     once mounted, go on as that user without any privilege\n"
     "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
     "    -o escape       let programs send commands of the reader's vendor\n"
     "    -o driver=FILE  load another reader driver; may be repeated\n"
     "    -o uid=, gid=   owner of the files: a number or a name\n"
     "    -o mode=        permissions of `control`, octal (0660)\n"
+    "    -o config=FILE  rules for single readers (/etc/scardfs.conf)\n"
     "    -o ...          options of FUSE\n"
     "    -h, -V          this text, the version\n";
 

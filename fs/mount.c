@@ -1,34 +1,33 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mount.c - the mount point.
+ * mount.c - mounting and unmounting. There are three ways:
  *
- * Two things keep a second instance away: a lock on the directory below the mount, which
- * decides between two that start at once, and the list of mounts, because once we are
- * mounted nobody reaches that directory any more. A mount of ours that answers ENOTCONN
- * has lost its server; it is taken away.
+ * libfuse mounts: by itself for root, by fusermount3 for everybody else. The mount is
+ * ours, and we take it away.
+ *
+ * Who started us has mounted and passes the connection as /dev/fd/N (mount.fuse3 with
+ * drop_privileges).
+ *
+ * With --user, root mounts by mount(2) and becomes that user before anything is served,
+ * so that no privilege is left when the first byte from a device or a client comes in.
+ *
+ * In the last two the mount outlives us: to take it away needs what we do not have any
+ * more. Who starts us does so (ExecStopPost= in the unit), or else the next start.
  */
 #include "fs/mount.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <syslog.h>
 #include <unistd.h>
 
-#define FILE_SYSTEM_TYPE "fuse.scardfs"
-#define STALE_MAX        8 /* mounts on top of each other that we clean */
-#define LOCK_WAIT_MS     2000
-#define LOCK_PAUSE_MS    20
-
-extern char **environ;
+#include "fs/options.h"
+#include "fs/privileges.h"
 
 void scfs_complain(const char *format, ...)
 {
@@ -39,149 +38,6 @@ void scfs_complain(const char *format, ...)
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fprintf(stderr, "\n");
-}
-
-/* ---- who is there ---------------------------------------------------------------- */
-
-/* The kernel writes blanks, tabs, newlines and backslashes as \ooo. */
-static void unescape(char *text)
-{
-    char *to = text;
-
-    for (const char *from = text; *from != '\0'; to++) {
-        unsigned code;
-
-        if (from[0] == '\\' && sscanf(from + 1, "%3o", &code) == 1 &&
-            strspn(from + 1, "01234567") >= 3) {
-            *to = (char)code;
-            from += 4;
-        } else {
-            *to = *from++;
-        }
-    }
-    *to = '\0';
-}
-
-/* Whether a scardfs is mounted there, alive or dead. */
-static bool mounted(const char *path)
-{
-    FILE *file = fopen("/proc/self/mountinfo", "re");
-    char *line = NULL;
-    size_t size = 0;
-    bool found = false;
-
-    if (file == NULL)
-        return false;
-    while (getline(&line, &size, file) > 0) {
-        /* id parent major:minor root MOUNT-POINT options [tags] - TYPE source options */
-        char *rest = line, *field = NULL, *type;
-
-        for (int i = 0; i < 5; i++)
-            field = strsep(&rest, " ");
-        if (field == NULL || rest == NULL)
-            continue;
-        type = strstr(rest, " - ");
-        unescape(field);
-        if (type != NULL && strcmp(field, path) == 0)
-            found = strncmp(type + 3, FILE_SYSTEM_TYPE " ",
-                            strlen(FILE_SYSTEM_TYPE) + 1) == 0;
-    }
-    free(line);
-    fclose(file);
-    return found; /* of the topmost mount: the last line */
-}
-
-static bool dead(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
-}
-
-static void run_fusermount(const char *path)
-{
-    const char *const argv[] = {"fusermount3", "-u", "-z", "--", path, NULL};
-    pid_t child;
-
-    if (posix_spawnp(&child, argv[0], NULL, NULL, (char *const *)argv, environ) == 0)
-        waitpid(child, NULL, 0);
-}
-
-static bool clean(const char *path)
-{
-    for (int i = 0; i < STALE_MAX && dead(path); i++) {
-        if (umount2(path, MNT_DETACH) != 0)
-            run_fusermount(path);
-    }
-    return !dead(path);
-}
-
-/* realpath, which may ask a dead mount, with its last part taken as it is. */
-static char *absolute(const char *path)
-{
-    char *copy, *slash, *parent, *result = realpath(path, NULL);
-
-    if (result != NULL || !dead(path))
-        return result;
-    copy = strdup(path);
-    if (copy == NULL)
-        return NULL;
-    slash = strrchr(copy, '/');
-    if (slash != NULL)
-        *slash = '\0';
-    parent = realpath(slash == NULL ? "." : slash == copy ? "/" : copy, NULL);
-    if (parent != NULL &&
-        asprintf(&result, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
-                 slash != NULL ? slash + 1 : path) < 0)
-        result = NULL;
-    free(parent);
-    free(copy);
-    return result;
-}
-
-/* The lock may still be held by one that was killed a moment ago and is not quite gone.
- */
-static bool lock_soon(const struct scfs_mount *mount)
-{
-    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
-
-    for (int tries = LOCK_WAIT_MS / LOCK_PAUSE_MS; tries > 0; tries--) {
-        if (flock(mount->lock, LOCK_EX | LOCK_NB) == 0)
-            return true;
-        if (mounted(mount->path))
-            return false;
-        nanosleep(&pause, NULL);
-    }
-    return false;
-}
-
-bool scfs_mount_take(struct scfs_mount *mount, const char *mount_point)
-{
-    mount->lock = -1;
-    mount->path = absolute(mount_point);
-    if (mount->path == NULL) {
-        scfs_complain("%s: %s", mount_point, strerror(errno));
-        return false;
-    }
-    if (!clean(mount->path)) {
-        scfs_complain("%s: the mount that a dead scardfs left there cannot be removed",
-                      mount->path);
-        return false;
-    }
-    if (mounted(mount->path)) {
-        scfs_complain("%s: another scardfs is mounted there", mount->path);
-        return false;
-    }
-    mount->lock = open(mount->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (mount->lock < 0) {
-        scfs_complain("%s: %s", mount->path, strerror(errno));
-        return false;
-    }
-    if (!lock_soon(mount)) {
-        scfs_complain("%s: another scardfs is starting there", mount->path);
-        return false;
-    }
-    return true;
 }
 
 /* ---- mounting -------------------------------------------------------------------- */
@@ -202,7 +58,8 @@ struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other)
     struct fuse_session *session = NULL;
     int failed = fuse_opt_add_arg(&args, "scardfs");
 
-    /* allow_other alone checks no permissions at all: never without the other. */
+    /* allow_other alone checks no permissions at all: never without the other. mount(8)
+     * asks for suid and dev unless told otherwise; the last word counts. */
     failed |=
         fuse_opt_add_arg(&args, "-ofsname=scardfs,subtype=scardfs,default_permissions");
     if (allow_other && !asked_for_allow_other(options))
@@ -211,6 +68,7 @@ struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other)
         failed |= fuse_opt_add_arg(&args, "-o");
         failed |= fuse_opt_add_arg(&args, options->fuse_options[i]);
     }
+    failed |= fuse_opt_add_arg(&args, "-onosuid,nodev,noexec");
     if (failed != 0)
         scfs_complain("out of memory");
     else /* says itself which option it does not know */
@@ -219,11 +77,59 @@ struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other)
     return session;
 }
 
+bool scfs_mount_take(struct scfs_mount *mount, const struct scfs_options *options)
+{
+    mount->lock = -1;
+    mount->passed = scfs_options_passed(options);
+    mount->left = mount->passed || options->user != NULL;
+    if (!mount->passed)
+        return scfs_mount_point_take(mount, options->mount_point);
+    mount->path = strdup(options->mount_point);
+    if (mount->path == NULL)
+        scfs_complain("out of memory");
+    return mount->path != NULL;
+}
+
+/* What libfuse would do, on the very directory that was found safe; the user owns the
+ * mount, so that he can take it away by fusermount3. */
+static bool enter_as(const struct scfs_mount *point, struct fuse_session *session,
+                     const struct scfs_user *user)
+{
+    int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    char directory[32], options[160], connection[32];
+
+    if (fuse < 0) {
+        scfs_complain("/dev/fuse: %s", strerror(errno));
+        return false;
+    }
+    snprintf(directory, sizeof directory, "/proc/self/fd/%d", point->lock);
+    snprintf(options, sizeof options,
+             "fd=%d,rootmode=40555,user_id=%u,group_id=%u,allow_other,"
+             "default_permissions",
+             fuse, user->uid, user->gid);
+    if (mount("scardfs", directory, "fuse.scardfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              options) != 0) {
+        scfs_complain("%s: cannot mount: %s", point->path, strerror(errno));
+        close(fuse);
+        return false;
+    }
+    if (!scfs_privileges_drop(user)) {
+        scfs_complain("cannot become %s: %s", user->name, strerror(errno));
+        scfs_mount_point_detach(point->path); /* as far as we still can */
+        close(fuse);
+        return false;
+    }
+    snprintf(connection, sizeof connection, "/dev/fd/%d", fuse);
+    return fuse_session_mount(session, connection) == 0; /* which owns it now */
+}
+
 bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
 {
+    if (fs->options->user != NULL)
+        return enter_as(mount, fs->session, fs->options->user);
     if (fuse_session_mount(fs->session, mount->path) == 0)
         return true;
-    if (!asked_for_allow_other(fs->options)) {
+    if (!mount->passed && !asked_for_allow_other(fs->options)) {
         fuse_session_destroy(fs->session);
         fs->session = scfs_session_new(fs, false);
         if (fs->session != NULL && fuse_session_mount(fs->session, mount->path) == 0) {
@@ -239,8 +145,8 @@ bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
 
 void scfs_mount_abandon(const struct scfs_mount *mount)
 {
-    if (mounted(mount->path) && umount2(mount->path, MNT_DETACH) != 0)
-        run_fusermount(mount->path);
+    if (!mount->left && scfs_mount_point_mounted(mount->path))
+        scfs_mount_point_detach(mount->path);
 }
 
 /*
@@ -262,8 +168,13 @@ static void break_connection(struct fuse_session *session)
 void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
 {
     if (fs->session != NULL) {
-        if (mount->path != NULL && !mounted(mount->path))
+        if (mount->left) {
+            if (scfs_mount_point_mounted(mount->path))
+                scfs_log(LOG_NOTICE, "%s: stays mounted until root unmounts it",
+                         mount->path);
+        } else if (mount->path != NULL && !scfs_mount_point_mounted(mount->path)) {
             break_connection(fs->session);
+        }
         fuse_session_unmount(fs->session);
         fuse_session_destroy(fs->session);
         fs->session = NULL;

@@ -6,26 +6,39 @@
 #include "fs/internal.h"
 
 struct scfs_mount {
-    char *path; /* absolute, without links */
-    int lock;   /* the directory below the mount, locked */
+    char *path;  /* absolute, without links; or /dev/fd/N */
+    int lock;    /* the directory below the mount, locked; -1: none */
+    bool passed; /* path is /dev/fd/N: who started us has mounted */
+    bool left;   /* its unmounting is left to whoever may do that */
 };
 
 /* Says why on stderr. */
 void scfs_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Takes the mount point: refuses one that another instance serves, cleans one that a dead
- * instance has left. False after a sentence. */
-bool scfs_mount_take(struct scfs_mount *mount, const char *mount_point);
+/* Takes the mount point of the options; false after a sentence. */
+bool scfs_mount_take(struct scfs_mount *mount, const struct scfs_options *options);
 
 /* The session, not yet mounted; NULL after a sentence. */
 struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other);
 
-/* Mounts; when the system refuses allow_other, without it. False after a sentence. */
+/* Mounts; when the system refuses allow_other, without it. With options->user it becomes
+ * that user. False after a sentence. */
 bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs);
 
 /* Unmounts, in a thread that does not serve, without waiting for those who do. */
 void scfs_mount_abandon(const struct scfs_mount *mount);
 
 void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs);
+
+/* ---- the directory (mount_point.c) ----------------------------------------------- */
+
+/* Refuses one that another instance serves or that is not safe, cleans one that a dead
+ * instance has left. False after a sentence. */
+bool scfs_mount_point_take(struct scfs_mount *mount, const char *mount_point);
+
+/* Whether a scardfs is mounted there, alive or dead. */
+bool scfs_mount_point_mounted(const char *path);
+
+void scfs_mount_point_detach(const char *path);
 
 #endif

@@ -3,11 +3,45 @@
 #include "fs/options.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/mount.h"
 #include "fs/virtual_file.h"
+
+#define STOP_LIMIT_MS 10000 /* a card may need some seconds to be powered down */
+#define CONFIG_FILE   "/etc/scardfs.conf"
+#define NOT_GIVEN     ((uid_t)-1) /* neither a user nor a group has this number */
+
+enum key { KEY_USER = 1 };
+
+static const struct fuse_opt separate[] = {
+    FUSE_OPT_KEY("--user ", KEY_USER), FUSE_OPT_KEY("--user=", KEY_USER), FUSE_OPT_END};
+
+/* Who made the mount decides whose it is. */
+static struct scfs_access default_access(bool by_root)
+{
+    const struct group *group = by_root ? getgrnam("scard") : NULL;
+
+    return (struct scfs_access){
+        .uid = by_root ? 0 : geteuid(),
+        .gid = group != NULL ? group->gr_gid
+               : by_root     ? 0
+                             : getegid(),
+        .mode = 0660,
+    };
+}
+
+void scfs_options_init(struct scfs_options *options)
+{
+    *options = (struct scfs_options){
+        .power_on = true,
+        .access = default_access(geteuid() == 0),
+        .stop_limit_ms = STOP_LIMIT_MS,
+    };
+}
 
 static bool complain(const char *what, const char *value)
 {
@@ -61,19 +95,20 @@ static bool parse_virtual(struct scfs_options *options, const char *value)
 
 static bool parse_driver(struct scfs_options *options, const char *file)
 {
-    const char *copy = strdup(file);
-
     if (file[0] == '\0' || options->driver_count == SCFS_DRIVERS_MAX)
         return complain("-o driver= names a file, 16 of them at most", file);
-    if (copy == NULL)
+    options->drivers[options->driver_count] = strdup(file);
+    if (options->drivers[options->driver_count] == NULL)
         return complain("options", "out of memory");
-    options->drivers[options->driver_count++] = copy;
+    options->driver_count++;
     return true;
 }
 
 /* One of those after -o. */
-static bool parse_mount_option(struct scfs_options *options, const char *text)
+static bool parse_mount_option(struct scfs_command_line *line, const char *text)
 {
+    struct scfs_options *options = &line->options;
+
     if (strcmp(text, "power=on") == 0) {
         options->power_on = true;
     } else if (strcmp(text, "power=lazy") == 0) {
@@ -86,6 +121,10 @@ static bool parse_mount_option(struct scfs_options *options, const char *text)
         options->escape = true;
     } else if (strncmp(text, "driver=", 7) == 0) {
         return parse_driver(options, text + 7);
+    } else if (strncmp(text, "config=", 7) == 0) {
+        free((char *)line->config_file);
+        line->config_file = strdup(text + 7);
+        return line->config_file != NULL || complain("options", "out of memory");
     } else if (strncmp(text, "uid=", 4) == 0) {
         if (!scfs_owner_user(text + 4, &options->access.uid))
             return complain("-o uid= names no user", text + 4);
@@ -110,18 +149,40 @@ static bool parse_mount_option(struct scfs_options *options, const char *text)
     return true;
 }
 
+/* MOUNTPOINT, or as mount(8) calls us: SOURCE MOUNTPOINT, and a source we have none. */
+static bool parse_place(struct scfs_command_line *line, const char *text)
+{
+    struct scfs_options *options = &line->options;
+
+    if (line->places == 2)
+        return complain("more than one mount point", text);
+    line->places++;
+    free((char *)options->mount_point);
+    options->mount_point = strdup(text);
+    return options->mount_point != NULL || complain("options", "out of memory");
+}
+
+static bool parse_user(struct scfs_command_line *line, const char *name)
+{
+    if (geteuid() != 0)
+        return complain("--user is for root only", name);
+    if (!scfs_privileges_find(name, &line->user))
+        return complain("--user names no user", name);
+    line->options.user = &line->user;
+    return true;
+}
+
 static bool parse(struct scfs_command_line *line, const char *text, int key)
 {
     struct scfs_options *options = &line->options;
 
-    if (key == FUSE_OPT_KEY_NONOPT) {
-        if (options->mount_point != NULL)
-            return complain("more than one mount point", text);
-        options->mount_point = strdup(text);
-        return options->mount_point != NULL;
-    }
+    if (key == KEY_USER)
+        return parse_user(line,
+                          text + strlen("--user") + (text[strlen("--user")] == '='));
+    if (key == FUSE_OPT_KEY_NONOPT)
+        return parse_place(line, text);
     if (text[0] != '-')
-        return parse_mount_option(options, text);
+        return parse_mount_option(line, text);
     if (strcmp(text, "-f") == 0)
         options->foreground = true;
     else if (strcmp(text, "-h") == 0 || strcmp(text, "--help") == 0)
@@ -144,13 +205,62 @@ static int process(void *data, const char *text, int key, struct fuse_args *out)
     return parse(data, text, key) ? 0 : -1;
 }
 
+bool scfs_options_passed(const struct scfs_options *options)
+{
+    static const char start[] = "/dev/fd/";
+    const char *digits = options->mount_point + strlen(start);
+
+    return strncmp(options->mount_point, start, strlen(start)) == 0 &&
+           digits[0] != '\0' && digits[strspn(digits, "0123456789")] == '\0';
+}
+
+/* What depends on who mounts: the owner, and the rules of the machine, which could lock
+ * an ordinary user out of his own mount. */
+static bool finish(struct scfs_command_line *line)
+{
+    struct scfs_options *options = &line->options;
+    bool by_root = geteuid() == 0 || scfs_options_passed(options);
+    struct scfs_access usual = default_access(by_root);
+    const char *file = line->config_file;
+
+    if (options->access.uid == NOT_GIVEN)
+        options->access.uid = usual.uid;
+    if (options->access.gid == NOT_GIVEN)
+        options->access.gid = usual.gid;
+    if (options->user != NULL && scfs_options_passed(options))
+        return complain("--user mounts itself, and not on", options->mount_point);
+    if (file == NULL && by_root && access(CONFIG_FILE, F_OK) == 0)
+        file = CONFIG_FILE;
+    if (file != NULL) {
+        if (!scfs_config_read(&line->config, file))
+            return false;
+        options->config = &line->config;
+    }
+    return true;
+}
+
 bool scfs_options_parse(struct scfs_command_line *line, int argc, char **argv)
 {
     struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
     bool understood;
 
     scfs_options_init(&line->options);
-    understood = fuse_opt_parse(&args, line, NULL, process) == 0;
+    line->options.access.uid = NOT_GIVEN;
+    line->options.access.gid = NOT_GIVEN;
+    understood = fuse_opt_parse(&args, line, separate, process) == 0;
     fuse_opt_free_args(&args);
-    return understood;
+    return understood && (line->options.mount_point == NULL || finish(line));
+}
+
+void scfs_options_free(struct scfs_command_line *line)
+{
+    struct scfs_options *options = &line->options;
+
+    while (options->driver_count > 0)
+        free((char *)options->drivers[--options->driver_count]);
+    while (options->fuse_option_count > 0)
+        free(options->fuse_options[--options->fuse_option_count]);
+    free(options->fuse_options);
+    free((char *)options->mount_point);
+    free((char *)line->config_file);
 }

@@ -27,6 +27,8 @@ struct scfs_driver {
 #define SCFS_SHAPES_MAX  64
 #define SCFS_DRIVERS_MAX 16
 
+struct scfs_user; /* privileges.h */
+
 struct scfs_options {
     const char *mount_point;
     bool foreground;
@@ -42,8 +44,9 @@ struct scfs_options {
     uint32_t debug_level; /* DEBUG_* */
     struct scfs_access access;
     const struct scfs_config *config; /* rules for single readers; NULL: none */
-    unsigned stop_limit_ms; /* how long drivers may take to end what runs */
-    char **fuse_options;    /* "allow_other", "max_read=4096": as after -o */
+    const struct scfs_user *user;     /* to become once it is mounted; NULL: to stay */
+    unsigned stop_limit_ms;           /* how long drivers may take to end what runs */
+    char **fuse_options;              /* "allow_other", "max_read=4096": as after -o */
     unsigned fuse_option_count;
 };
 
