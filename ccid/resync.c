@@ -5,9 +5,9 @@
  * Steps, each tried only if the one before did not do (CCID 1.1 §5.3.1 and §6.1.13):
  * drop what is queued; control request ABORT and message Abort with one number, then
  * read until the slot status with that number; clear both endpoints and ask for the slot
- * status twice; a port reset, once, if nobody shares the device. In the end the card is
- * powered off: nobody knows what it has executed. A token without bulk endpoints begins
- * with that.
+ * status twice, with both halves of the abort between if only one had arrived; a port
+ * reset, once, if nobody shares the device. In the end the card is powered off: nobody
+ * knows what it has executed. A token without bulk endpoints begins with that.
  */
 #include "ccid/slot.h"
 
@@ -122,6 +122,13 @@ static bool abort_sequence(const struct resync *r)
     return answered;
 }
 
+/* Only one half of an abort sequence has arrived: until the other does, every command
+ * fails so. */
+static bool is_aborting(const struct ccid_answer *answer)
+{
+    return answer->outcome == CCID_FAILED && answer->error == CCID_ERROR_ABORTED;
+}
+
 /* A command that is answered with a slot status, without repairs of its own. */
 static NTSTATUS simple_command(const struct resync *r, uint8_t type)
 {
@@ -136,7 +143,9 @@ static NTSTATUS simple_command(const struct resync *r, uint8_t type)
     if (command.timeout_ms == 0)
         return STATUS_IO_TIMEOUT;
     status = ccid_cmd_once(r->slot, &command);
-    return command.answered ? STATUS_SUCCESS : status;
+    if (!command.answered)
+        return status;
+    return is_aborting(&command.answer) ? STATUS_CANCELLED : STATUS_SUCCESS;
 }
 
 /* The reader answers again: the end of every way back. */
@@ -149,6 +158,8 @@ static NTSTATUS ask_twice(const struct resync *r)
 {
     NTSTATUS status = ask_status(r);
 
+    if (status == STATUS_CANCELLED)
+        (void)abort_sequence(r);
     if (status != STATUS_SUCCESS && status != STATUS_DEVICE_REMOVED)
         status = ask_status(r);
     return status;

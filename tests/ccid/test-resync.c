@@ -80,6 +80,24 @@ static void test_reader_without_abort_is_brought_back_by_clearing_halts(void **s
     bench_end(&bench);
 }
 
+/* A reader that got one half of the abort fails everything until it has the other. */
+static void test_half_an_abort_that_arrived_is_completed(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_out(&bench.usb, BENCH_SELECT_OUT);
+    script_abort_request(&bench.usb, 0);
+    script_out(&bench.usb, "72 00000000 00 SS 000000")->result = CCID_USB_IO;
+    script_clear_halt(&bench.usb);
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 40 FF 00");
+    script_resync(&bench.usb);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    power_on(&bench);
+    bench_end(&bench);
+}
+
 /* The failing call ends within its deadline plus a second, even if the reader is dead;
  * the next one goes on where it stopped, and does not reach the card. */
 static void test_dead_reader_costs_a_second_now_and_the_rest_later(void **state)
@@ -179,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_abort_sequence_uses_one_number_and_powers_the_card_off),
         cmocka_unit_test(test_answers_that_come_before_the_abort_status_are_dropped),
         cmocka_unit_test(test_reader_without_abort_is_brought_back_by_clearing_halts),
+        cmocka_unit_test(test_half_an_abort_that_arrived_is_completed),
         cmocka_unit_test(test_dead_reader_costs_a_second_now_and_the_rest_later),
         cmocka_unit_test(test_port_of_a_shared_device_is_never_reset),
         cmocka_unit_test(test_stalled_bulk_in_is_cleared_while_draining),
