@@ -158,8 +158,10 @@ static NTSTATUS ask_twice(const struct resync *r)
 {
     NTSTATUS status = ask_status(r);
 
-    if (status == STATUS_CANCELLED)
+    if (status == STATUS_CANCELLED) {
+        r->device->refuses_abort = false; /* it has taken one */
         (void)abort_sequence(r);
+    }
     if (status != STATUS_SUCCESS && status != STATUS_DEVICE_REMOVED)
         status = ask_status(r);
     return status;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test-resync.c - ccid/resync.c: each way back into step, and what is left of the card.
  */
+#include "ccid/slot.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,6 +92,25 @@ static void test_half_an_abort_that_arrived_is_completed(void **state)
     script_out(&bench.usb, BENCH_SELECT_OUT);
     script_abort_request(&bench.usb, 0);
     script_out(&bench.usb, "72 00000000 00 SS 000000")->result = CCID_USB_IO;
+    script_clear_halt(&bench.usb);
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 40 FF 00");
+    script_resync(&bench.usb);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    power_on(&bench);
+    bench_end(&bench);
+}
+
+/* The request was stalled once, and yet another one has arrived. */
+static void test_reader_that_says_aborted_does_not_refuse_aborts(void **state)
+{
+    struct ccid_slot *slot;
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    slot = bench.slots[0]->DeviceExtension;
+    slot->device->refuses_abort = true;
+    script_out(&bench.usb, BENCH_SELECT_OUT);
     script_clear_halt(&bench.usb);
     script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 40 FF 00");
     script_resync(&bench.usb);
@@ -198,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_answers_that_come_before_the_abort_status_are_dropped),
         cmocka_unit_test(test_reader_without_abort_is_brought_back_by_clearing_halts),
         cmocka_unit_test(test_half_an_abort_that_arrived_is_completed),
+        cmocka_unit_test(test_reader_that_says_aborted_does_not_refuse_aborts),
         cmocka_unit_test(test_dead_reader_costs_a_second_now_and_the_rest_later),
         cmocka_unit_test(test_port_of_a_shared_device_is_never_reset),
         cmocka_unit_test(test_stalled_bulk_in_is_cleared_while_draining),
