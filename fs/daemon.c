@@ -14,6 +14,7 @@
  */
 #include "fs/driver.h"
 #include "fs/mount.h"
+#include "fs/notify.h"
 #include "fs/power.h"
 
 #include <errno.h>
@@ -230,6 +231,15 @@ static void termination_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
 }
 
+/* A supervisor may have started us through a shell: it hears who we are. */
+static void tell_ready(void)
+{
+    char message[64];
+
+    snprintf(message, sizeof message, "READY=1\nMAINPID=%ld", (long)getpid());
+    scfs_notify(message);
+}
+
 static void *supervise(void *argument)
 {
     struct life *life = argument;
@@ -240,7 +250,9 @@ static void *supervise(void *argument)
     if (start_driver(life)) {
         life->logind = scfs_logind_start(&life->fs);
         report(life, 0);
+        tell_ready();
         sigwait(&set, &signal_number);
+        scfs_notify("STOPPING=1");
     } else {
         life->status = 1;
     }

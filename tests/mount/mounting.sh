@@ -171,6 +171,28 @@ step 'root unmounts' unmount
 step 'a start that fails leaves no mount' not "$SCARDFS" --user nobody --virtual=cube "$mnt"
 step 'really none' not is_mounted
 
+# --- supervised
+if command -v python3 >/dev/null; then
+    python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(20)
+print(s.recv(99).decode(), s.recv(99).decode(), sep="\n")' "$dir/notify" >"$dir/told" &
+    supervisor=$!
+    step 'the supervisor listens' eventually 10 test -e "$dir/notify"
+    chmod 777 "$dir/notify"
+    NOTIFY_SOCKET=$dir/notify
+    export NOTIFY_SOCKET
+    step 'it mounts' "$SCARDFS" --user nobody --virtual "$mnt"
+    unset NOTIFY_SOCKET
+    pid=$(daemon_with "^$mnt\$")
+    step 'root unmounts' unmount
+    step 'the supervisor has heard' wait "$supervisor"
+    is 'who is ready, and that it ends' "READY=1 MAINPID=$pid STOPPING=1" "$(xargs <"$dir/told")"
+else
+    printf 'SKIP mounting supervised: no python3\n'
+fi
+
 # --- as mount(8) does it
 if command -v mount.fuse3 >/dev/null; then
     mkdir "$dir/sbin"

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* notify.h - tells who supervises us how we are (sd_notify(3)). */
+#ifndef SCFS_NOTIFY_H
+#define SCFS_NOTIFY_H
+
+/* One message of NAME=VALUE lines. Without a supervisor it does nothing; one that does
+ * not listen is none. Any thread. */
+void scfs_notify(const char *message);
+
+#endif
