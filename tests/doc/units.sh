@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# systemd takes the unit, the users and the directories as they are meant.
+# usage: units.sh SCARDFS UNIT SYSUSERS TMPFILES
+set -u
+
+for tool in systemd-analyze systemd-sysusers systemd-tmpfiles; do
+    command -v "$tool" >/dev/null && continue
+    echo "SKIP units: no $tool"
+    exit 77
+done
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failed=0
+
+# is WHAT PATTERN TEXT
+is() {
+    # shellcheck disable=SC2254  # a pattern is meant
+    case $3 in
+    $2) echo "ok   $1" ;;
+    *) echo "FAIL $1: $3" && failed=1 ;;
+    esac
+}
+
+# The program is not where it will be installed.
+sed "s|^ExecStart=[^ ]*|ExecStart=$1|" "$2" >"$dir/scardfs.service"
+said=$(SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no "$dir/scardfs.service" 2>&1 |
+    grep scardfs)
+is 'nothing is wrong with the unit' '' "$said"
+is 'it starts what was built' "*ExecStart=$1 *--user scardfs*" "$(cat "$dir/scardfs.service")"
+
+mkdir -p "$dir/root/etc"
+said=$(systemd-sysusers --root="$dir/root" "$3" 2>&1)
+is 'the group is made' '*scard:x:*' "$(cat "$dir/root/etc/group")"
+group=$(sed -n 's/^scard:x:\([0-9]*\):.*/\1/p' "$dir/root/etc/group")
+is 'the user is made, with that group first' "*scardfs:x:*:$group:*nologin*" \
+    "$(cat "$dir/root/etc/passwd")"
+
+if [ "$(id -u)" -eq 0 ]; then
+    printf 'root:x:0:0::/:/bin/sh\n' >>"$dir/root/etc/passwd"
+    printf 'root:x:0:\n' >>"$dir/root/etc/group"
+    systemd-tmpfiles --create --root="$dir/root" "$4"
+    is 'the mount point is made, for root' '755 0' "$(stat -c '%a %u' "$dir/root/run/scard")"
+fi
+exit "$failed"
