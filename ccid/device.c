@@ -87,6 +87,7 @@ NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
     if (status != STATUS_SUCCESS)
         return status;
     object->SlotNumber = index;
+    object->Counter = ccid_trouble_counter;
     slot = object->DeviceExtension;
     slot->device = device;
     slot->port = device->mux != NULL ? ccid_mux_lane(device->mux, index) : device->port;

@@ -86,3 +86,27 @@ uint32_t ccid_health_wait(const struct ccid_health *health, uint64_t now_ms)
         return CCID_NO_RETRY;
     return now_ms >= health->retry_ms ? 0 : (uint32_t)(health->retry_ms - now_ms);
 }
+
+const char *ccid_health_counter(const struct ccid_health *health, size_t index,
+                                uint32_t *value)
+{
+    const struct {
+        const char *name;
+        uint32_t value;
+    } counters[] = {
+        {"discards", health->discards},
+        {"violations", health->violations},
+        {"unknown_notices", health->unknown_notices},
+        {"hardware_errors", health->hardware_errors},
+        {"notice_failures", health->notice_failures},
+        {"notice_storms", health->notice_storms},
+        {"recoveries", health->recoveries},
+        {"failures", health->failures},
+        {"quarantines", health->quarantines},
+    };
+
+    if (index >= sizeof counters / sizeof counters[0])
+        return NULL;
+    *value = counters[index].value;
+    return counters[index].name;
+}

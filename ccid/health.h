@@ -7,6 +7,7 @@
 #define CCID_HEALTH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* ---- how often something may happen ---------------------------------------------- */
@@ -64,5 +65,9 @@ void ccid_health_failed(struct ccid_health *health, uint64_t now_ms);
 void ccid_health_recovered(struct ccid_health *health);
 /* Until the next try; CCID_NO_RETRY: it is healthy. */
 uint32_t ccid_health_wait(const struct ccid_health *health, uint64_t now_ms);
+
+/* The name of the counter with that index and its value; NULL behind the last one. */
+const char *ccid_health_counter(const struct ccid_health *health, size_t index,
+                                uint32_t *value);
 
 #endif

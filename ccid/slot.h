@@ -294,6 +294,7 @@ bool ccid_notify_deaf(const struct ccid_device *device, uint32_t *fixed_ms);
 
 /* ---- trouble.c ------------------------------------------------------------------- */
 
+SMC_COUNTER ccid_trouble_counter; /* of the device's health */
 void ccid_trouble_discard(struct ccid_device *device);
 /* An answer against the rules. May put the device into quarantine. */
 void ccid_trouble_violation(struct ccid_slot *slot);

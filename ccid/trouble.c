@@ -13,6 +13,17 @@ static uint64_t now_ms(const struct ccid_device *device)
     return device->port.ops->now_ms(device->port.usb);
 }
 
+const char *ccid_trouble_counter(PDEVICE_OBJECT object, ULONG index, ULONG *value)
+{
+    struct ccid_slot *slot = object->DeviceExtension;
+    const char *name;
+
+    pthread_mutex_lock(&slot->device->lock);
+    name = ccid_health_counter(&slot->device->health, index, value);
+    pthread_mutex_unlock(&slot->device->lock);
+    return name;
+}
+
 void ccid_trouble_discard(struct ccid_device *device)
 {
     pthread_mutex_lock(&device->lock);

@@ -133,6 +133,9 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     case SCFS_EVENTS_CHANGES:
         scfs_wait_read(req, handle, size, nonblock);
         return;
+    case SCFS_METRICS:
+        scfs_metrics_read(req, handle, size, off);
+        return;
     case SCFS_ATR:
         scfs_wait_atr(req, handle, size, off, nonblock);
         return;

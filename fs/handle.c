@@ -54,6 +54,7 @@ void scfs_handle_put(struct scfs_handle *handle)
         return;
     if (handle->reader != NULL)
         scfs_reader_put(handle->reader);
+    free(handle->snapshot);
     free(handle);
 }
 

@@ -21,6 +21,7 @@
 #include "smclib/io.h"
 
 #include "fs/executor.h"
+#include "fs/metrics.h"
 #include "fs/node.h"
 #include "fs/park.h"
 #include "fs/scardfs.h"
@@ -101,6 +102,7 @@ struct scfs_reader {
     unsigned users; /* who may use device at the moment */
     bool present;   /* what the tracker believes */
     uint32_t counter;
+    struct scfs_metrics metrics; /* atomic */
     struct { /* the last state that was told, for events/changes */
         uint32_t state, counter; /* counter: of presence */
         uint32_t changes;
@@ -122,7 +124,8 @@ struct scfs_reader {
         struct scfs_request {
             IRP irp;
             struct scfs_executor *executor;
-            bool done; /* the executor's lock */
+            struct scfs_metrics *metrics; /* of the reader */
+            bool done;                    /* the executor's lock */
         } request;
         bool queued;  /* or running */
         bool running; /* request may be cancelled */
@@ -243,6 +246,8 @@ struct scfs_handle {
 
     char text[SCFS_TEXT_MAX]; /* text files: the snapshot */
     size_t text_len;
+    char *snapshot; /* `metrics` */
+    size_t snapshot_len;
     uint32_t seen_state; /* `control`, `state`: the last one that was read */
 
     char line[SCFS_LINE_MAX]; /* events and streams: what is being delivered */
@@ -270,6 +275,17 @@ int scfs_content(struct scfs_handle *handle, char *out, size_t size);
 bool scfs_attribute_exists(struct scfs_reader *reader, enum scfs_kind kind);
 /* Answers a read of a text file. */
 void scfs_content_read(fuse_req_t req, struct scfs_handle *handle, size_t size,
+                       off_t off);
+
+/* ---- metrics.c ------------------------------------------------------------------- */
+
+/* No more of them are asked of a driver. */
+#define SCFS_DEVICE_COUNTERS_MAX 32
+
+/* The whole text, to be freed; NULL: no memory. */
+char *scfs_metrics_text(struct scfs *fs, size_t *len);
+/* Answers a read of `metrics`. */
+void scfs_metrics_read(fuse_req_t req, struct scfs_handle *handle, size_t size,
                        off_t off);
 
 /* ---- waiting (wait.c, poll.c) ---------------------------------------------------- */

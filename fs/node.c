@@ -21,6 +21,7 @@ static const struct node {
     {SCFS_VERSION, SCFS_ROOT, "version", 0444},
     {SCFS_CHANGES, SCFS_ROOT, "changes", 0444},
     {SCFS_VIRTUAL, SCFS_ROOT, "virtual", 0600},
+    {SCFS_METRICS, SCFS_ROOT, "metrics", 0444},
     {SCFS_BY_ID, SCFS_ROOT, "by-id", 0555},
     {SCFS_BY_PATH, SCFS_ROOT, "by-path", 0555},
     {SCFS_READER, SCFS_ROOT, "", 0555},

@@ -15,6 +15,7 @@ enum scfs_kind {
     SCFS_VERSION,
     SCFS_CHANGES,
     SCFS_VIRTUAL,
+    SCFS_METRICS,
     SCFS_BY_ID,
     SCFS_BY_PATH,
     SCFS_READER = 16,

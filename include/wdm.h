@@ -403,6 +403,11 @@ typedef struct _IRP {
     LONG Completed;
 } IRP;
 
+/* A number that a driver counts for its device; NULL behind the last one. Any thread, no
+ * lock held; must not block. */
+typedef const char *SMC_COUNTER(struct _DEVICE_OBJECT *DeviceObject, ULONG Index,
+                                ULONG *Value);
+
 typedef struct _DEVICE_OBJECT {
     PDRIVER_OBJECT DriverObject;
     PDEVICE_OBJECT NextDevice;     /* the driver's list */
@@ -416,6 +421,7 @@ typedef struct _DEVICE_OBJECT {
     struct smc_device_identity *Identity; /* of a physical device */
     UNICODE_STRING InterfaceName;
     BOOLEAN InterfaceEnabled;
+    SMC_COUNTER *Counter; /* of a function device, set by its driver; NULL: counts nothing */
 } DEVICE_OBJECT;
 
 #define DO_BUFFERED_IO         0x00000004

@@ -125,9 +125,24 @@ static void test_recovery_forgets_violations_and_delay(void **state)
     assert_int_equal(ccid_health_wait(&health, 61000), 5000);
 }
 
+static void test_counters_have_names_and_values_until_the_last(void **state)
+{
+    struct ccid_health health = {.discards = 1, .quarantines = 9};
+    uint32_t value = 0, count = 0;
+
+    (void)state;
+    assert_string_equal(ccid_health_counter(&health, 0, &value), "discards");
+    assert_int_equal(value, 1);
+    while (ccid_health_counter(&health, count, &value) != NULL)
+        count++;
+    assert_int_equal(count, 9);
+    assert_int_equal(value, 9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counters_have_names_and_values_until_the_last),
         cmocka_unit_test(test_history_allows_most_within_any_span),
         cmocka_unit_test(test_twenty_violations_in_a_minute_are_a_quarantine),
         cmocka_unit_test(test_violations_that_are_further_apart_are_none),

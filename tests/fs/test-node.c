@@ -34,7 +34,7 @@ static void test_child_is_found_by_every_name_that_is_listed(void **state)
             count++;
         }
     }
-    assert_int_equal(count, 5 + 7 + 3 + scfs_attribute_count);
+    assert_int_equal(count, 6 + 7 + 3 + scfs_attribute_count);
 }
 
 static void test_child_of_another_name_is_none(void **state)
