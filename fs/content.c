@@ -101,6 +101,10 @@ int scfs_content(struct scfs_handle *handle, char *out, size_t size)
         result = snprintf(out, size, "%s\n", scfs_text_state(state));
         break;
     }
+    case SCFS_POWER:
+        result = snprintf(out, size, "%s\n",
+                          scfs_reader_state(reader) >= SCARD_POWERED ? "on" : "off");
+        break;
     case SCFS_ATR:
         result = atr_text(reader, out, size);
         break;

@@ -38,10 +38,11 @@
  * does not see changes of a server; poll does; notifier.c has the exception), forget (nodes have no state of their
  * own).
  */
-#include "fs/internal.h"
+#include "fs/exchange.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h> /* struct fuse_open_out */
 
 static struct scfs_handle *handle_of(const struct fuse_file_info *fi)
 {
@@ -66,6 +67,21 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     fuse_reply_open(req, fi);
 }
 
+/* On `control` a read that waits must not hold up a write of the same open file: libfuse
+ * has no field for that. */
+static int reply_open(fuse_req_t req, struct fuse_file_info *fi, enum scfs_kind kind)
+{
+    struct fuse_open_out stream = {
+        .fh = fi->fh,
+        .open_flags = FOPEN_DIRECT_IO | FOPEN_STREAM,
+    };
+
+    fi->direct_io = 1;
+    if (kind == SCFS_CONTROL)
+        return fuse_reply_buf(req, (const char *)&stream, sizeof stream);
+    return fuse_reply_open(req, fi);
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct scfs *fs = fuse_req_userdata(req);
@@ -79,7 +95,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         return;
     }
     /* The kernel lets root pass without looking at the mode. */
-    if ((fi->flags & O_ACCMODE) != O_RDONLY && kind != SCFS_CONTROL &&
+    if ((fi->flags & O_ACCMODE) != O_RDONLY && !scfs_node_touches(kind) &&
         kind != SCFS_VIRTUAL) {
         fuse_reply_err(req, EACCES);
         return;
@@ -97,9 +113,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     } else {
         handle->uid = fuse_req_ctx(req)->uid;
         fi->fh = (uintptr_t)handle;
-        fi->direct_io = 1;
-        fi->nonseekable = kind == SCFS_CONTROL;
-        if (fuse_reply_open(req, fi) != 0) /* nobody will release it */
+        if (reply_open(req, fi, kind) != 0) /* nobody will release it */
             scfs_handle_release(handle);
     }
     if (reader != NULL)
@@ -121,8 +135,9 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
     (void)ino;
     switch (handle->kind) {
-    case SCFS_CONTROL: /* no answer is ever waiting: nothing can be written yet */
-        fuse_reply_err(req, ENODATA);
+    case SCFS_CONTROL:
+    case SCFS_TRANSMIT:
+        scfs_exchange_read(req, handle, size, nonblock);
         return;
     case SCFS_VIRTUAL:
         fuse_reply_buf(req, NULL, 0);
@@ -149,12 +164,28 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t si
                      off_t off, struct fuse_file_info *fi)
 {
     struct scfs_handle *handle = handle_of(fi);
-    ssize_t done = -EOPNOTSUPP;
+    char *buffer = (char *)(uintptr_t)text; /* this thread's until we return */
+    ssize_t done;
 
     (void)ino;
     (void)off;
-    if (handle->kind == SCFS_VIRTUAL)
+    switch (handle->kind) {
+    case SCFS_CONTROL:
+        scfs_exchange_write(req, handle, buffer, size);
+        return;
+    case SCFS_TRANSMIT:
+        scfs_transmit_write(req, handle, buffer, size);
+        return;
+    case SCFS_POWER:
+        scfs_power_file_write(req, handle, text, size, (fi->flags & O_NONBLOCK) != 0);
+        return;
+    case SCFS_VIRTUAL:
         done = scfs_virtual_write(handle->fs, text, size);
+        break;
+    default:
+        done = -EOPNOTSUPP;
+        break;
+    }
     if (done < 0)
         fuse_reply_err(req, (int)-done);
     else

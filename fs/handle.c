@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "fs/task.h"
+
 struct scfs_handle *scfs_handle_new(struct scfs *fs, struct scfs_reader *reader,
                                     enum scfs_kind kind, int flags)
 {
@@ -24,6 +26,7 @@ struct scfs_handle *scfs_handle_new(struct scfs *fs, struct scfs_reader *reader,
     handle->may_touch = (flags & O_ACCMODE) != O_RDONLY;
     handle->lock = reader != NULL ? &reader->lock : &fs->lock;
     InitializeListHead(&handle->poll_link);
+    InitializeListHead(&handle->reads);
     if (reader != NULL && !scfs_registry_opened(reader)) {
         free(handle);
         errno = ENODEV;
@@ -61,6 +64,8 @@ void scfs_handle_put(struct scfs_handle *handle)
 void scfs_handle_release(struct scfs_handle *handle)
 {
     scfs_poll_forget(handle);
+    if (handle->reader != NULL)
+        scfs_task_end_all(handle->reader, handle); /* a command nobody can ask for */
     pthread_mutex_lock(&handle->fs->lock);
     RemoveEntryList(&handle->link);
     pthread_mutex_unlock(&handle->fs->lock);

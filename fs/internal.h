@@ -24,6 +24,7 @@
 #include "fs/metrics.h"
 #include "fs/node.h"
 #include "fs/park.h"
+#include "fs/reply.h"
 #include "fs/scardfs.h"
 #include "fs/text.h"
 #include "fs/timer.h"
@@ -250,6 +251,10 @@ struct scfs_handle {
     size_t snapshot_len;
     uint32_t seen_state; /* `control`, `state`: the last one that was read */
 
+    struct scfs_reply reply; /* `control`, `transmit` (exchange.h) */
+    LIST_ENTRY reads;        /* that wait for it */
+    bool lost; /* its connection or transaction has lost its card: ENXIO */
+
     char line[SCFS_LINE_MAX]; /* events and streams: what is being delivered */
     size_t line_len, line_pos;
     bool delivered; /* events: EOF is next; streams: the first line is out */
@@ -308,6 +313,8 @@ bool scfs_wait_ready_locked(const struct scfs_handle *handle);
 
 void scfs_poll(fuse_req_t req, struct scfs_handle *handle, struct fuse_pollhandle *poll);
 void scfs_poll_wake(pthread_mutex_t *lock, LIST_ENTRY *pollers);
+/* The same for one handle. */
+void scfs_poll_wake_handle(struct scfs_handle *handle);
 void scfs_poll_forget(struct scfs_handle *handle);
 
 /* ---- control and virtual (control.c, call.c, virtual_file.c) --------------------- */

@@ -26,6 +26,8 @@ static const struct node {
     {SCFS_BY_PATH, SCFS_ROOT, "by-path", 0555},
     {SCFS_READER, SCFS_ROOT, "", 0555},
     {SCFS_CONTROL, SCFS_READER, "control", 0660},
+    {SCFS_TRANSMIT, SCFS_READER, "transmit", 0660},
+    {SCFS_POWER, SCFS_READER, "power", 0660},
     {SCFS_STATE, SCFS_READER, "state", 0444},
     {SCFS_ATR, SCFS_READER, "atr", 0444},
     {SCFS_NAME, SCFS_READER, "name", 0444},
@@ -83,11 +85,16 @@ mode_t scfs_node_type(enum scfs_kind kind)
     return scfs_node_is_link(kind) ? S_IFLNK : S_IFREG;
 }
 
+bool scfs_node_touches(enum scfs_kind kind)
+{
+    return kind == SCFS_CONTROL || kind == SCFS_TRANSMIT || kind == SCFS_POWER;
+}
+
 mode_t scfs_node_mode(enum scfs_kind kind, mode_t control)
 {
     const struct node *node = find(kind);
 
-    if (kind == SCFS_CONTROL)
+    if (scfs_node_touches(kind))
         return control;
     return node != NULL ? node->mode : 0444; /* an attribute */
 }

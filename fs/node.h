@@ -20,6 +20,8 @@ enum scfs_kind {
     SCFS_BY_PATH,
     SCFS_READER = 16,
     SCFS_CONTROL,
+    SCFS_TRANSMIT,
+    SCFS_POWER,
     SCFS_STATE,
     SCFS_ATR,
     SCFS_NAME,
@@ -49,7 +51,10 @@ bool scfs_node_is_link(enum scfs_kind kind);
 /* S_IFDIR, S_IFLNK or S_IFREG. */
 mode_t scfs_node_type(enum scfs_kind kind);
 
-/* Permission bits; control is those of `control`. */
+/* Files that touch the card: `control` and the like. */
+bool scfs_node_touches(enum scfs_kind kind);
+
+/* Permission bits; control is those of the files that touch the card. */
 mode_t scfs_node_mode(enum scfs_kind kind, mode_t control);
 
 /* The child of that name; SCFS_NONE without. Readers are children by another way. */

@@ -15,6 +15,26 @@ static LIST_ENTRY *list_of(const struct scfs_handle *handle)
     return handle->reader != NULL ? &handle->reader->pollers : &handle->fs->pollers;
 }
 
+/* What write and read would do. `transmit` is at its end when nothing was asked: a read
+ * does not wait. */
+static unsigned exchange_events(struct scfs_handle *handle)
+{
+    enum scfs_reply_state state;
+    unsigned events = 0;
+    bool lost;
+
+    pthread_mutex_lock(handle->lock);
+    state = handle->reply.state;
+    lost = handle->lost;
+    pthread_mutex_unlock(handle->lock);
+    if (state == SCFS_REPLY_READY ||
+        (handle->kind == SCFS_TRANSMIT && state == SCFS_REPLY_NONE) || lost)
+        events |= POLLIN | POLLRDNORM;
+    if (state == SCFS_REPLY_NONE && handle->may_touch)
+        events |= POLLOUT | POLLWRNORM;
+    return events | (lost ? POLLHUP : 0);
+}
+
 static unsigned events(struct scfs_handle *handle)
 {
     struct scfs_reader *reader = handle->reader;
@@ -36,8 +56,12 @@ static unsigned events(struct scfs_handle *handle)
     pthread_mutex_unlock(handle->lock);
 
     switch (handle->kind) {
-    case SCFS_CONTROL: /* neither read nor written yet */
-        return changed ? POLLPRI : 0;
+    case SCFS_CONTROL:
+        return exchange_events(handle) | (changed ? POLLPRI : 0);
+    case SCFS_TRANSMIT:
+        return exchange_events(handle);
+    case SCFS_POWER:
+        return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
     case SCFS_STATE:
         return POLLIN | POLLRDNORM | (changed ? POLLPRI | POLLERR : 0);
     case SCFS_EVENTS_PRESENT:
@@ -76,6 +100,7 @@ static struct fuse_pollhandle *take_locked(struct scfs_handle *handle)
 
     handle->poll = NULL;
     RemoveEntryList(&handle->poll_link);
+    InitializeListHead(&handle->poll_link);
     return poll;
 }
 
@@ -104,6 +129,19 @@ void scfs_poll_wake(pthread_mutex_t *lock, LIST_ENTRY *pollers)
         pthread_mutex_lock(lock);
     }
     pthread_mutex_unlock(lock);
+}
+
+void scfs_poll_wake_handle(struct scfs_handle *handle)
+{
+    struct fuse_pollhandle *poll;
+
+    pthread_mutex_lock(handle->lock);
+    poll = take_locked(handle);
+    pthread_mutex_unlock(handle->lock);
+    if (poll != NULL) {
+        fuse_lowlevel_notify_poll(poll);
+        fuse_pollhandle_destroy(poll);
+    }
 }
 
 void scfs_poll_forget(struct scfs_handle *handle)

@@ -2,6 +2,7 @@
 /* fake_fuse.c - requests without a kernel. */
 #include "fake_fuse.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -95,7 +96,7 @@ static int answer(struct fuse_req *req, int error, int result, const void *reply
         memcpy(req->reply, reply, req->len);
     pthread_cond_broadcast(&req->changed);
     pthread_mutex_unlock(&req->at);
-    return 0;
+    return req->gone ? -ENOENT : 0;
 }
 
 int fuse_reply_err(fuse_req_t req, int error)
@@ -106,4 +107,15 @@ int fuse_reply_err(fuse_req_t req, int error)
 int fuse_reply_ioctl(fuse_req_t req, int result, const void *reply, size_t len)
 {
     return answer(req, 0, result, reply, len);
+}
+
+int fuse_reply_buf(fuse_req_t req, const char *reply, size_t len)
+{
+    return answer(req, 0, 0, reply, len);
+}
+
+int fuse_reply_write(fuse_req_t req, size_t count)
+{
+    req->written = count;
+    return answer(req, 0, 0, NULL, 0);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * fake_fuse.h - requests without a kernel: in a program that links fake_fuse.c, libfuse's
- * fuse_req_interrupt_func, fuse_reply_err and fuse_reply_ioctl are these.
+ * fuse_req_interrupt_func, fuse_reply_err, fuse_reply_ioctl, fuse_reply_buf and
+ * fuse_reply_write are these.
  *
  * As in libfuse, the interrupt function is called with the request's lock held, at once
  * when the interrupt was there first, and setting another waits for one that runs.
@@ -32,6 +33,8 @@ struct fuse_req {
     unsigned answers;
     int error;  /* of fuse_reply_err */
     int result; /* of fuse_reply_ioctl */
+    bool gone;     /* to be set: answers are not accepted */
+    size_t written; /* of fuse_reply_write */
     size_t len;
     uint8_t reply[FAKE_REPLY_MAX];
 };
