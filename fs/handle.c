@@ -57,6 +57,7 @@ void scfs_handle_put(struct scfs_handle *handle)
         return;
     if (handle->reader != NULL)
         scfs_reader_put(handle->reader);
+    scfs_reply_clear(&handle->reply);
     free(handle->snapshot);
     free(handle);
 }
