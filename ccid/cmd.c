@@ -164,7 +164,7 @@ static NTSTATUS read_rest(struct exchange *x)
 
     if (total > x->in_size)
         return violation(x, "dwLength larger than any message of this reader");
-    if (total <= x->got || x->got < x->packet)
+    if (total <= x->got || x->got % x->packet != 0)
         return STATUS_SUCCESS; /* complete, or ended early: the decoder tells */
     missing = (size_t)total - x->got;
     return read_more(x, (missing + x->packet - 1) / x->packet * x->packet);
@@ -198,6 +198,11 @@ static NTSTATUS take_message(struct exchange *x)
         if (++x->empty > EMPTY_MAX)
             return violation(x, "empty transfers instead of an answer");
         return STATUS_MORE_PROCESSING_REQUIRED;
+    }
+    if (x->got == x->packet && x->got < CCID_HEADER_LENGTH) {
+        status = read_more(x, x->packet); /* of 8 bytes: the header takes two */
+        if (status != STATUS_SUCCESS)
+            return status;
     }
     if (x->got >= CCID_HEADER_LENGTH) {
         status = read_rest(x);

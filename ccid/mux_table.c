@@ -6,8 +6,6 @@
  */
 #include "ccid/mux_table.h"
 
-#include "ccid/msg.h"
-
 void ccid_mux_table_init(struct ccid_mux_table *table, uint8_t slot_count, uint8_t limit)
 {
     *table = (struct ccid_mux_table){.slot_count = slot_count, .limit = limit};
@@ -65,8 +63,8 @@ int ccid_mux_table_owner(const struct ccid_mux_table *table, const uint8_t *mess
 {
     uint8_t slot;
 
-    if (len < CCID_HEADER_LENGTH)
+    if (len <= CCID_MUX_SLOT_AT)
         return -1;
-    slot = message[5];
+    slot = message[CCID_MUX_SLOT_AT];
     return slot < table->slot_count && table->slots[slot].outstanding ? slot : -1;
 }

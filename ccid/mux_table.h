@@ -8,6 +8,10 @@
 
 #include "ccid/internal.h"
 
+/* bSlot of an answer; behind dwLength. The smallest packets have 8 bytes, which is not
+ * the whole header. */
+#define CCID_MUX_SLOT_AT 5
+
 struct ccid_mux_table {
     uint8_t slot_count;
     uint8_t limit; /* commands at once */

@@ -135,7 +135,7 @@ static void sort_locked(struct mux_job *j, size_t len)
         return;
     }
     slot = ccid_mux_table_owner(&mux->table, mux->box, len);
-    if (len >= CCID_HEADER_LENGTH)
+    if (len > CCID_MUX_SLOT_AT)
         total += ccid_msg_length(mux->box);
     mux->left = len == mux->packet && total > len ? total - len : 0;
     mux->owner = slot < 0 ? j->lane : &mux->lanes[slot];

@@ -105,7 +105,7 @@ static void test_owner_is_the_slot_that_waits_for_an_answer(void **state)
     } rows[] = {
         {1, 10, 1},    {1, 64, 1}, {0, 10, -1}, /* not outstanding */
         {3, 10, -1},                            /* no such slot */
-        {255, 10, -1}, {1, 9, -1},              /* no whole header */
+        {255, 10, -1}, {1, 5, -1}, {1, 8, 1},   /* as far as bSlot */
         {1, 0, -1},
     };
     struct ccid_mux_table table;

@@ -98,11 +98,35 @@ static void test_command_takes_the_transfers_of_its_level(void **state)
     }
 }
 
+/* Packets of 8 bytes are less than a header. Answers of 12 to 51 bytes. */
+static void test_smallest_packets_carry_every_message(void **state)
+{
+    (void)state;
+    for (uint8_t slots = 1; slots <= 2; slots++) {
+        struct ccid_virtual_shape shape = ccid_virtual_default_shape;
+
+        shape.packet_size = 8;
+        shape.slot_count = shape.max_busy_slots = slots;
+        virtual_bench_begin_shape(&v, &shape, ATR_T1_11);
+        assert_int_equal(virtual_bench_connect(&v), STATUS_SUCCESS);
+        for (unsigned n = 1; n < 40; n++) {
+            char command[32];
+
+            snprintf(command, sizeof(command), "00 B0 00 00 %02X", n);
+            assert_int_equal(bench_transmit(&v.bench, command), STATUS_SUCCESS);
+            assert_int_equal(v.bench.reply_length, n + 2);
+            assert_int_equal(v.bench.reply[n - 1], n - 1);
+        }
+        virtual_bench_end(&v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connect_sends_nothing_that_is_not_needed),
         cmocka_unit_test(test_command_takes_the_transfers_of_its_level),
+        cmocka_unit_test(test_smallest_packets_carry_every_message),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
