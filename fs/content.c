@@ -3,7 +3,7 @@
  * content.c - what text files say. Everything comes from the reader's record or from what
  * the driver library answers alone: no card is touched, no running APDU waited for.
  */
-#include "fs/internal.h"
+#include "fs/session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -110,6 +110,14 @@ int scfs_content(struct scfs_handle *handle, char *out, size_t size)
         break;
     case SCFS_NAME:
         result = snprintf(out, size, "%s", reader->name);
+        break;
+    case SCFS_OWNER:
+        result = scfs_session_owner_text(reader, out, size);
+        break;
+    case SCFS_RESETS:
+        pthread_mutex_lock(&reader->lock);
+        result = snprintf(out, size, "%u\n", reader->card.resets);
+        pthread_mutex_unlock(&reader->lock);
         break;
     case SCFS_LAST_ERROR:
         pthread_mutex_lock(&reader->lock);

@@ -3,9 +3,10 @@
  * control.c - the ioctl envelope of `control` (scard_ioctl.h): what is refused, what the
  * library answers alone, what waits, and what goes to the card.
  */
-#include "fs/internal.h"
+#include "fs/session.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 /* The rules of struct scard_call; the kernel has copied exactly _IOC_SIZE bytes. */
@@ -71,12 +72,67 @@ static uint32_t tag_of(const struct scard_call *header, const uint8_t *input)
     return tag;
 }
 
+/* ---- session calls --------------------------------------------------------------- */
+
+struct session_call {
+    unsigned cmd;
+    bool touches;
+    uint8_t reserved_at, reserved; /* bytes that must be zero */
+    void (*serve)(fuse_req_t req, struct scfs_handle *handle, const void *in);
+};
+
+#define RESERVED(type)                                                                   \
+    offsetof(struct type, reserved), sizeof((struct type *)NULL)->reserved
+
+static const struct session_call session_calls[] = {
+    {SCARD_IOC_CONNECT, true, RESERVED(scard_connect), scfs_session_connect},
+    {SCARD_IOC_DISCONNECT, true, RESERVED(scard_disconnect), scfs_session_disconnect},
+    {SCARD_IOC_BEGIN, true, RESERVED(scard_begin), scfs_transaction_begin},
+    {SCARD_IOC_END, true, RESERVED(scard_end), scfs_transaction_end},
+    {SCARD_IOC_REPLY_SIZE, true, RESERVED(scard_reply_size), scfs_session_reply_size},
+    {SCARD_IOC_INFO, false, RESERVED(scard_info), scfs_session_info},
+};
+
+static bool all_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+static void serve_session(fuse_req_t req, struct scfs_handle *handle,
+                          const struct session_call *call, const void *in, size_t in_size)
+{
+    uint32_t head[2] = {0};
+
+    if (in != NULL && in_size >= sizeof head)
+        memcpy(head, in, sizeof head);
+    if (in_size != _IOC_SIZE(call->cmd) || head[0] != in_size ||
+        head[1] != SCARD_IOC_VERSION ||
+        !all_zero((const uint8_t *)in + call->reserved_at, call->reserved))
+        fuse_reply_err(req, EINVAL);
+    else if (call->touches && !handle->may_touch)
+        fuse_reply_err(req, EBADF);
+    else
+        call->serve(req, handle, in);
+}
+
+/* ---- all of them ----------------------------------------------------------------- */
+
 void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd,
                         const void *in, size_t in_size)
 {
     struct scard_call header;
     const uint8_t *input;
 
+    for (size_t i = 0; i < sizeof session_calls / sizeof session_calls[0]; i++) {
+        if (session_calls[i].cmd == cmd) {
+            serve_session(req, handle, &session_calls[i], in, in_size);
+            return;
+        }
+    }
     if (_IOC_TYPE(cmd) != SCARD_IOC_MAGIC || _IOC_NR(cmd) != 1 ||
         _IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE)) {
         fuse_reply_err(req, ENOTTY);

@@ -17,7 +17,7 @@
 
 #include "fs/apdu.h"
 #include "fs/sequence.h"
-#include "fs/task.h"
+#include "fs/session.h"
 
 struct exchange {
     struct scfs_task task;
@@ -109,7 +109,7 @@ static int prepare(struct scfs_handle *handle, uint8_t *area, size_t len,
     /* What ends a handle comes before an outcome that nobody has read. */
     if (handle->reader->gone)
         error = -ENODEV;
-    else if (handle->lost)
+    else if (scfs_session_lost_locked(handle))
         error = -ENXIO;
     else
         error = scfs_reply_ask(&handle->reply, &serial);

@@ -15,6 +15,7 @@
 
 #include "fs/exchange.h"
 #include "fs/hexline.h"
+#include "fs/session.h"
 
 struct reading {
     LIST_ENTRY link; /* in scfs_handle.reads */
@@ -56,7 +57,7 @@ static struct part take_locked(struct scfs_handle *handle, size_t size)
 
     if (handle->reader->gone)
         return failed(ENODEV);
-    if (handle->lost)
+    if (scfs_session_lost_locked(handle))
         return failed(ENXIO);
     if (reply->state == SCFS_REPLY_RUNNING)
         return failed(EAGAIN);

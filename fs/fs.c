@@ -39,6 +39,7 @@
  * own).
  */
 #include "fs/exchange.h"
+#include "fs/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,6 +113,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_err(req, errno);
     } else {
         handle->uid = fuse_req_ctx(req)->uid;
+        handle->session.pid = fuse_req_ctx(req)->pid;
         fi->fh = (uintptr_t)handle;
         if (reply_open(req, fi, kind) != 0) /* nobody will release it */
             scfs_handle_release(handle);
@@ -246,12 +248,17 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
     fuse_reply_err(req, EPERM);
 }
 
-/* Left to the kernel, locks would succeed and mean nothing. */
+/* Left to the kernel, locks of other files would succeed and mean nothing. */
 static void op_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
                      int operation)
 {
-    (void)ino, (void)fi, (void)operation;
-    fuse_reply_err(req, EOPNOTSUPP);
+    enum scfs_kind kind = handle_of(fi)->kind;
+
+    (void)ino;
+    if (kind == SCFS_CONTROL || kind == SCFS_TRANSMIT)
+        scfs_transaction_flock(req, handle_of(fi), operation);
+    else
+        fuse_reply_err(req, EOPNOTSUPP);
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,

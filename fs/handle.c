@@ -3,7 +3,7 @@
  * handle.c - an open file. Everything a client knows of the past is kept here: the text
  * it is reading, which event it has had, the state it saw last.
  */
-#include "fs/internal.h"
+#include "fs/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,6 +67,8 @@ void scfs_handle_release(struct scfs_handle *handle)
     scfs_poll_forget(handle);
     if (handle->reader != NULL)
         scfs_task_end_all(handle->reader, handle); /* a command nobody can ask for */
+    if (handle->reader != NULL && handle->may_touch)
+        scfs_session_release(handle);
     pthread_mutex_lock(&handle->fs->lock);
     RemoveEntryList(&handle->link);
     pthread_mutex_unlock(&handle->fs->lock);

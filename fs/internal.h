@@ -46,7 +46,6 @@ struct scfs {
     struct scfs_timer timer;
     DRIVER_OBJECT driver_object;
     struct timespec started; /* the time of every file */
-    LONG aliases;            /* atomic: given to `power` (tree.c) */
 
     pthread_mutex_t lock; /* the registry's: what follows, and the marked fields below */
     LIST_ENTRY
@@ -114,6 +113,23 @@ struct scfs_reader {
     LIST_ENTRY pollers;
     struct scfs_turn turn;
     LIST_ENTRY tasks; /* that wait or run */
+    struct {          /* transaction.c: while others wait for an idle holder */
+        struct scfs_deadline deadline;
+        bool armed;
+        uint64_t idle_since_ms;
+    } patience;
+    struct { /* session.c */
+        unsigned count;
+        struct scfs_handle *exclusive; /* NULL: none is */
+    } connections;
+    struct { /* users.c: of the card that is in */
+        unsigned users;
+        uint32_t resets;   /* of all cards */
+        bool has_last_uid; /* somebody has touched it since it was clean */
+        uid_t last_uid;
+        bool reset_owed; /* before anybody touches it again */
+        struct scfs_deadline power_down;
+    } card;
 
     struct {
         IRP irp;
@@ -245,6 +261,14 @@ struct scfs_handle {
     pthread_mutex_t *lock; /* the reader's or the registry's: what follows */
 
     struct scfs_turn_owner turn; /* of files that may touch the card */
+    struct {                     /* session.c, transaction.c, users.c */
+        pid_t pid;               /* of who has opened it */
+        char label[SCARD_LABEL_MAX + 1];
+        uint32_t share; /* SCARD_SHARE_MODE_*; 0: not connected */
+        uint32_t card;  /* that its connection or transaction is about; 0: none yet */
+        uint32_t used;  /* the card that it is a user of; 0: none */
+        bool taken;     /* its transaction has been taken away, and it does not know */
+    } session;
 
     char text[SCFS_TEXT_MAX]; /* text files: the snapshot */
     size_t text_len;
@@ -254,7 +278,6 @@ struct scfs_handle {
 
     struct scfs_reply reply; /* `control`, `transmit` (exchange.h) */
     LIST_ENTRY reads;        /* that wait for it */
-    bool lost; /* its connection or transaction has lost its card: ENXIO */
 
     char line[SCFS_LINE_MAX]; /* events and streams: what is being delivered */
     size_t line_len, line_pos;

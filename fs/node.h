@@ -25,6 +25,8 @@ enum scfs_kind {
     SCFS_STATE,
     SCFS_ATR,
     SCFS_NAME,
+    SCFS_OWNER,
+    SCFS_RESETS,
     SCFS_LAST_ERROR,
     SCFS_ATTRIBUTES,
     SCFS_EVENTS,
@@ -45,10 +47,6 @@ enum scfs_kind {
 uint64_t scfs_node_ino(uint64_t sequence, enum scfs_kind kind);
 uint64_t scfs_node_sequence(uint64_t ino);
 enum scfs_kind scfs_node_kind(uint64_t ino);
-
-/* The same node under another inode number; the number of those is limited, and they come
- * round again. */
-uint64_t scfs_node_alias(uint64_t ino, unsigned n);
 
 bool scfs_node_is_dir(enum scfs_kind kind);
 bool scfs_node_is_link(enum scfs_kind kind);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,10 @@
 #include "fs/virtual_file.h"
 
 #define STOP_LIMIT_MS 10000 /* a card may need some seconds to be powered down */
+#define POWER_DOWN_S  5
+#define SECONDS_MAX   86400
+#define HANDLES_MAX   256 /* of one user */
+#define WAITS_MAX     4096
 #define CONFIG_FILE   "/etc/scardfs.conf"
 #define NOT_GIVEN     ((uid_t)-1) /* neither a user nor a group has this number */
 
@@ -38,6 +43,9 @@ void scfs_options_init(struct scfs_options *options)
 {
     *options = (struct scfs_options){
         .power_on = true,
+        .power_down_s = POWER_DOWN_S,
+        .handles_max = HANDLES_MAX,
+        .waits_max = WAITS_MAX,
         .access = default_access(geteuid() == 0),
         .stop_limit_ms = STOP_LIMIT_MS,
     };
@@ -104,17 +112,46 @@ static bool parse_driver(struct scfs_options *options, const char *file)
     return true;
 }
 
+static bool parse_seconds(const char *text, size_t value_at, uint32_t *seconds)
+{
+    unsigned long value;
+
+    if (!parse_number(text + value_at, 10, SECONDS_MAX, &value))
+        return complain("a number of seconds is wanted, 86400 at most", text);
+    *seconds = (uint32_t)value;
+    return true;
+}
+
+static bool parse_limit(const char *text, size_t value_at, unsigned *limit)
+{
+    unsigned long value;
+
+    if (!parse_number(text + value_at, 10, INT_MAX, &value))
+        return complain("a number is wanted", text);
+    *limit = (unsigned)value;
+    return true;
+}
+
 /* One of those after -o. */
 static bool parse_mount_option(struct scfs_command_line *line, const char *text)
 {
     struct scfs_options *options = &line->options;
 
-    if (strcmp(text, "power=on") == 0) {
-        options->power_on = true;
-    } else if (strcmp(text, "power=lazy") == 0) {
-        options->power_on = false;
-    } else if (strncmp(text, "power=", 6) == 0) {
-        return complain("-o power= is on or lazy", text + 6);
+    if (strncmp(text, "power=", 6) == 0) {
+        options->power_on = strcmp(text + 6, "on") == 0;
+        options->power_demand = strcmp(text + 6, "demand") == 0;
+        if (!options->power_on && !options->power_demand && strcmp(text + 6, "lazy") != 0)
+            return complain("-o power= is on, demand or lazy", text + 6);
+    } else if (strcmp(text, "share_state") == 0) {
+        options->share_state = true;
+    } else if (strncmp(text, "power_down_timeout=", 19) == 0) {
+        return parse_seconds(text, 19, &options->power_down_s);
+    } else if (strncmp(text, "idle_limit=", 11) == 0) {
+        return parse_seconds(text, 11, &options->idle_limit_s);
+    } else if (strncmp(text, "user_handles=", 13) == 0) {
+        return parse_limit(text, 13, &options->handles_max);
+    } else if (strncmp(text, "user_waits=", 11) == 0) {
+        return parse_limit(text, 11, &options->waits_max);
     } else if (strcmp(text, "strict_atr") == 0) {
         options->strict_atr = true;
     } else if (strcmp(text, "escape") == 0) {

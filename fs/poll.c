@@ -6,7 +6,7 @@
  * kernel asks again. The handle is stored before the answer is worked out: a change in
  * between makes the kernel ask once more, and none is lost.
  */
-#include "fs/internal.h"
+#include "fs/session.h"
 
 #include <poll.h>
 
@@ -25,7 +25,7 @@ static unsigned exchange_events(struct scfs_handle *handle)
 
     pthread_mutex_lock(handle->lock);
     state = handle->reply.state;
-    lost = handle->lost;
+    lost = scfs_session_lost_locked(handle);
     pthread_mutex_unlock(handle->lock);
     if (state == SCFS_REPLY_READY ||
         (handle->kind == SCFS_TRANSMIT && state == SCFS_REPLY_NONE) || lost)

@@ -9,7 +9,7 @@
  * request has reached the card first. When no thread can be had for it, the reset that
  * was wanted has failed; the next card gets another try.
  */
-#include "fs/internal.h"
+#include "fs/session.h"
 
 #include <string.h>
 #include <syslog.h>
@@ -40,6 +40,7 @@ static void run(struct scfs_job *job)
     pthread_mutex_unlock(&reader->lock);
 
     status = scfs_request_run(&power->request);
+    scfs_users_sent(reader, IOCTL_SMARTCARD_POWER, status);
 
     pthread_mutex_lock(&reader->lock);
     power->running = false;
@@ -73,6 +74,7 @@ static void finish(struct scfs_job *job)
         submit(reader);
         return;
     }
+    scfs_users_powered(reader);
     scfs_reader_wake(reader);
     scfs_reader_leave(reader);
 }

@@ -7,7 +7,7 @@
  * and only then takes leave of the driver.
  */
 #include "fs/internal.h"
-#include "fs/task.h"
+#include "fs/session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,6 +40,8 @@ struct scfs_reader *scfs_reader_new(struct scfs *fs, PDEVICE_OBJECT device)
     scfs_powerup_init(reader);
     scfs_power_reader_init(reader);
     scfs_service_reader_init(reader);
+    scfs_transaction_reader_init(reader);
+    scfs_users_reader_init(reader);
     return reader;
 }
 
@@ -271,6 +273,8 @@ void scfs_reader_gone(struct scfs *fs, PDEVICE_OBJECT device, bool surprise)
     scfs_task_end_all(reader, NULL);
     scfs_powerup_cancel(reader);
     scfs_service_end(reader);
+    scfs_transaction_reader_end(reader);
+    scfs_users_reader_end(reader);
 
     wait_for_users(reader);
     scfs_executor_wait(reader->executor, &life.job);

@@ -37,7 +37,13 @@ struct scfs_options {
     unsigned shape_count;
     const char *drivers[SCFS_DRIVERS_MAX]; /* files with more drivers */
     unsigned driver_count;
-    bool power_on; /* reset cards when they come */
+    bool power_on;         /* reset cards when they come */
+    bool power_demand;     /* or when their ATR is read; neither: lazy */
+    uint32_t power_down_s; /* for a card without users; 0: never */
+    uint32_t idle_limit_s; /* for a holder while others wait; 0: none */
+    bool share_state;      /* no reset between users */
+    unsigned handles_max;  /* open files of one user; 0: any number */
+    unsigned waits_max;    /* waiting requests of one user; 0: any number */
     bool strict_atr;
     bool escape;
     bool debug;

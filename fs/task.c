@@ -17,7 +17,7 @@
  * Locks: the reader's guards the turn, the list of tasks and every park; the executor's
  * nests in it. `users` of the reader counts each task from its entry to its end.
  */
-#include "fs/task.h"
+#include "fs/session.h"
 
 #include <errno.h>
 #include <string.h>
@@ -78,7 +78,7 @@ static bool withdraw(struct scfs_park *park, int error)
     }
     if (error == ETIMEDOUT)
         return false; /* its turn has come */
-    task->aborted = !task->ops->unstoppable || error == ENODEV;
+    task->aborted = !task->ops->ends || error == ENODEV;
     task->cancel = task->aborted && task->sent;
     scfs_task_get(task);
     return true;
@@ -159,6 +159,7 @@ NTSTATUS scfs_task_send(struct scfs_task *task, ULONG code, void *buffer, ULONG 
     pthread_mutex_unlock(&reader->lock);
 
     status = scfs_request_run(&task->request);
+    scfs_users_sent(reader, code, status);
     if (reset)
         scfs_powerup_reset_ended(reader, status);
     if (information != NULL && NT_SUCCESS(status))
@@ -171,6 +172,7 @@ NTSTATUS scfs_task_send(struct scfs_task *task, ULONG code, void *buffer, ULONG 
 static NTSTATUS begin_run(struct scfs_task *task)
 {
     struct scfs_reader *reader = task->reader;
+    const bool touches = takes_turns(task) && !task->ops->ends;
     NTSTATUS status = STATUS_SUCCESS;
 
     pthread_mutex_lock(&reader->lock);
@@ -179,10 +181,15 @@ static NTSTATUS begin_run(struct scfs_task *task)
         status = STATUS_DEVICE_REMOVED;
     else if (task->aborted)
         status = STATUS_CANCELLED;
-    else
+    else if (touches && scfs_session_lost_locked(task->handle))
+        status = STATUS_DEVICE_NOT_CONNECTED; /* another card is in by now */
+    if (NT_SUCCESS(status) && touches) {
         reader->touched = true;
+        scfs_session_bind_locked(task->handle);
+        scfs_users_add_locked(task->handle);
+    }
     pthread_mutex_unlock(&reader->lock);
-    return status;
+    return NT_SUCCESS(status) && touches ? scfs_users_prepare(task) : status;
 }
 
 static void leave_turn(struct scfs_task *task, bool in_place)
@@ -193,6 +200,7 @@ static void leave_turn(struct scfs_task *task, bool in_place)
     pthread_mutex_lock(&reader->lock);
     if (task->turn.state == SCFS_TURN_ADMITTED)
         scfs_turn_leave(&reader->turn, &task->turn);
+    scfs_transaction_active_locked(reader);
     others = !IsListEmpty(&reader->turn.line);
     pthread_mutex_unlock(&reader->lock);
     if (others)
@@ -269,9 +277,14 @@ static NTSTATUS enter_locked(struct scfs_task *task, uint32_t timeout_ms)
     struct scfs_reader *reader = task->reader;
     const bool call = task->ops->run != NULL;
     bool admitted = true;
+    NTSTATUS status = STATUS_SUCCESS;
 
     if (reader->gone)
         return STATUS_DEVICE_REMOVED;
+    if (takes_turns(task))
+        status = scfs_session_refusal_locked(task->handle);
+    if (!NT_SUCCESS(status))
+        return status;
     if (takes_turns(task))
         admitted = scfs_turn_ask(&reader->turn, &task->turn, &task->handle->turn,
                                  call ? SCFS_TURN_CALL : SCFS_TURN_BEGIN);
@@ -285,8 +298,12 @@ static NTSTATUS enter_locked(struct scfs_task *task, uint32_t timeout_ms)
     (void)scfs_park_wait_locked(&task->park);
     reader->users++;
     InsertTailList(&reader->tasks, &task->link);
-    if (!admitted)
+    if (!admitted) {
         scfs_park_start_limit_locked(&task->park);
+        scfs_transaction_awaited_locked(reader);
+    } else if (!call) {
+        scfs_transaction_began_locked(task->handle);
+    }
     return admitted ? STATUS_SUCCESS : STATUS_PENDING;
 }
 
@@ -313,8 +330,7 @@ static void granted(struct scfs_task *task)
     scfs_park_settle(&task->park);
     if (task->ops->answer(task, STATUS_SUCCESS) != 0) {
         pthread_mutex_lock(&reader->lock);
-        if (reader->turn.holder == &task->handle->turn)
-            scfs_turn_end(&reader->turn);
+        (void)scfs_transaction_release_locked(task->handle);
         pthread_mutex_unlock(&reader->lock);
     }
     scfs_reader_leave(reader);
@@ -397,10 +413,12 @@ static struct scfs_task *collect(struct scfs_reader *reader, LIST_ENTRY *calls)
     while (begin == NULL && (entry = scfs_turn_next(&reader->turn)) != NULL) {
         struct scfs_task *task = CONTAINING_RECORD(entry, struct scfs_task, turn);
 
-        if (take_begin_locked(task))
+        if (take_begin_locked(task)) {
+            scfs_transaction_began_locked(task->handle);
             begin = task;
-        else
+        } else {
             InsertTailList(calls, &entry->link);
+        }
     }
     pthread_mutex_unlock(&reader->lock);
     return begin;

@@ -22,7 +22,7 @@ struct scfs_task_ops {
     int (*answer)(struct scfs_task *task, NTSTATUS status);
     /* Wipes and frees the struct; the task's own references have been given back. */
     void (*destroy)(struct scfs_task *task);
-    bool unstoppable; /* once it runs it runs to its end, heard or not */
+    bool ends;        /* a session: once it runs it runs to its end, heard or not */
     bool keeps_place; /* interrupted, a ghost waits in its place (turn.h) */
 };
 

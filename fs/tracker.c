@@ -12,7 +12,7 @@
  * A pending tracker that ends with an error says that the driver has lost the reader for
  * now: who waits gets EIO, and the next tracker is sent. One that is refused is the last.
  */
-#include "fs/internal.h"
+#include "fs/session.h"
 
 #include <errno.h>
 #include <syslog.h>
@@ -24,6 +24,7 @@ static void believe_change(struct scfs_reader *reader)
     pthread_mutex_lock(&reader->lock);
     reader->present = present = !reader->present;
     reader->counter++;
+    scfs_users_card_changed_locked(reader);
     pthread_mutex_unlock(&reader->lock);
     /* First the power-up, so that whoever is woken finds `atr` waiting for it. */
     if (present)

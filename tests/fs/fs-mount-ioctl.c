@@ -71,7 +71,9 @@ static void test_ioctl_of_another_number_is_enotty(void **state)
     (void)state;
     assert_int_equal(isatty(fd), 0);
     assert_int_equal(errno, ENOTTY);
-    assert_int_equal(ioctl(fd, SCARD_IOC_CONNECT, &connect), -1);
+    assert_int_equal(ioctl(text, SCARD_IOC_CONNECT, &connect), -1);
+    assert_int_equal(errno, ENOTTY);
+    assert_int_equal(ioctl(fd, _IOWR('S', 8, struct scard_connect), &connect), -1);
     assert_int_equal(errno, ENOTTY);
     assert_int_equal(ioctl(fd, _IOC(_IOC_READ, 'S', 1, 32), &call), -1);
     assert_int_equal(errno, ENOTTY);

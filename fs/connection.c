@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * connection.c - CONNECT and DISCONNECT.
+ *
+ * THEORY. A connection says how an open file shares the card: exclusive with nobody else,
+ * shared, or direct (the reader, whatever becomes of the card). Its share mode is taken
+ * when CONNECT is asked, before the card is, so that two exclusive ones cannot both
+ * succeed, and given back when CONNECT fails. CONNECT on a connected handle changes mode
+ * and protocols.
+ */
+#include "fs/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/sequence.h"
+
+/* ---- connections ----------------------------------------------------------------- */
+
+void scfs_connection_set_locked(struct scfs_handle *handle, uint32_t share)
+{
+    struct scfs_reader *reader = handle->reader;
+
+    if (handle->session.share != 0)
+        reader->connections.count--;
+    if (reader->connections.exclusive == handle)
+        reader->connections.exclusive = NULL;
+    handle->session.share = share;
+    if (share != 0)
+        reader->connections.count++;
+    if (share == SCARD_SHARE_MODE_EXCLUSIVE)
+        reader->connections.exclusive = handle;
+    scfs_session_unbind_locked(handle);
+}
+
+static bool in_conflict_locked(const struct scfs_handle *handle, uint32_t share)
+{
+    const struct scfs_reader *reader = handle->reader;
+    unsigned others = reader->connections.count - (handle->session.share != 0);
+
+    return (reader->connections.exclusive != NULL &&
+            reader->connections.exclusive != handle) ||
+           (share == SCARD_SHARE_MODE_EXCLUSIVE && others > 0);
+}
+
+struct connect {
+    struct scfs_task task;
+    struct scard_connect call;
+    uint32_t share_before;
+    bool connected;
+};
+
+static struct connect *connect_of(struct scfs_task *task)
+{
+    return CONTAINING_RECORD(task, struct connect, task);
+}
+
+static NTSTATUS run_connect(struct scfs_task *task)
+{
+    struct connect *connect = connect_of(task);
+    struct scfs_reader *reader = task->reader;
+    uint32_t protocol = 0;
+    NTSTATUS status = scfs_sequence_connect(task, connect->call.protocols, &protocol);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    connect->call.protocol = protocol;
+    connect->call.atr_len = scfs_session_atr(reader, connect->call.atr);
+    pthread_mutex_lock(&reader->lock);
+    connect->connected = true;
+    connect->call.resets = reader->card.resets;
+    scfs_session_bind_locked(task->handle);
+    pthread_mutex_unlock(&reader->lock);
+    return status;
+}
+
+static int answer_connect(struct scfs_task *task, NTSTATUS status)
+{
+    struct connect *connect = connect_of(task);
+    struct scard_connect failed = {.size = sizeof failed,
+                                   .version = SCARD_IOC_VERSION,
+                                   .share = connect->call.share,
+                                   .protocols = connect->call.protocols,
+                                   .timeout_ms = connect->call.timeout_ms,
+                                   .status = status};
+
+    connect->call.status = NT_SUCCESS(status) ? status : connect->call.status;
+    return fuse_reply_ioctl(task->park.req, -smc_status_errno(status),
+                            NT_SUCCESS(status) ? &connect->call : &failed, sizeof failed);
+}
+
+/* Nobody can use the share mode that was asked for as long as this has not run. */
+static void destroy_connect(struct scfs_task *task)
+{
+    struct connect *connect = connect_of(task);
+    struct scfs_handle *handle = task->handle;
+
+    pthread_mutex_lock(&handle->reader->lock);
+    if (!connect->connected && !in_conflict_locked(handle, connect->share_before))
+        scfs_connection_set_locked(handle, connect->share_before);
+    pthread_mutex_unlock(&handle->reader->lock);
+    free(connect);
+}
+
+static void start_connect(fuse_req_t req, struct scfs_handle *handle,
+                          const struct scard_connect *call, uint32_t share_before)
+{
+    static const struct scfs_task_ops ops = {
+        .run = run_connect, .answer = answer_connect, .destroy = destroy_connect};
+    struct connect *connect = calloc(1, sizeof *connect);
+
+    if (connect == NULL) {
+        pthread_mutex_lock(&handle->reader->lock);
+        scfs_connection_set_locked(handle, share_before);
+        pthread_mutex_unlock(&handle->reader->lock);
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    scfs_task_init(&connect->task, &ops, handle->reader, handle, req);
+    connect->call = *call;
+    connect->share_before = share_before;
+    scfs_task_start(&connect->task, call->timeout_ms);
+}
+
+/* Nothing is sent: only the share mode is taken. */
+static void answer_direct(fuse_req_t req, struct scfs_handle *handle,
+                          struct scard_connect *call, NTSTATUS status)
+{
+    struct scfs_reader *reader = handle->reader;
+
+    call->status = status;
+    if (scfs_reader_enter(reader)) {
+        call->atr_len = scfs_session_atr(reader, call->atr);
+        scfs_reader_leave(reader);
+    } else {
+        call->status = STATUS_DEVICE_REMOVED;
+    }
+    pthread_mutex_lock(&reader->lock);
+    call->resets = reader->card.resets;
+    scfs_session_bind_locked(handle);
+    scfs_users_add_locked(handle);
+    pthread_mutex_unlock(&reader->lock);
+    fuse_reply_ioctl(req, -smc_status_errno(call->status), call, sizeof *call);
+}
+
+void scfs_session_connect(fuse_req_t req, struct scfs_handle *handle, const void *in)
+{
+    const uint32_t known = SCFS_PROTOCOLS_ANY | SCARD_PROTOCOL_DEFAULT;
+    struct scfs_reader *reader = handle->reader;
+    struct scard_connect call;
+    NTSTATUS status;
+    uint32_t before;
+    bool conflict;
+
+    memcpy(&call, in, sizeof call);
+    if (call.share < SCARD_SHARE_MODE_EXCLUSIVE || call.share > SCARD_SHARE_MODE_DIRECT ||
+        (call.protocols & ~known) != 0 ||
+        (call.share != SCARD_SHARE_MODE_DIRECT &&
+         (call.protocols & SCFS_PROTOCOLS_ANY) == 0)) {
+        fuse_reply_err(req, EINVAL);
+        return;
+    }
+    call.protocol = call.resets = call.atr_len = 0;
+    memset(call.atr, 0, sizeof call.atr);
+    pthread_mutex_lock(&reader->lock);
+    conflict = in_conflict_locked(handle, call.share);
+    status = conflict ? STATUS_DEVICE_BUSY : scfs_session_refusal_locked(handle);
+    before = handle->session.share;
+    if (NT_SUCCESS(status))
+        scfs_connection_set_locked(handle, call.share);
+    pthread_mutex_unlock(&reader->lock);
+
+    if (!NT_SUCCESS(status)) {
+        call.status = status;
+        fuse_reply_ioctl(req, -smc_status_errno(status), &call, sizeof call);
+    } else if (call.share == SCARD_SHARE_MODE_DIRECT) {
+        answer_direct(req, handle, &call, status);
+    } else {
+        start_connect(req, handle, &call, before);
+    }
+}
+
+/* ---- disconnect ------------------------------------------------------------------ */
+
+struct disconnect {
+    struct scfs_task task;
+    struct scard_disconnect call;
+};
+
+static NTSTATUS run_disconnect(struct scfs_task *task)
+{
+    struct disconnect *disconnect = CONTAINING_RECORD(task, struct disconnect, task);
+    struct scfs_reader *reader = task->reader;
+    NTSTATUS status = STATUS_SUCCESS;
+    bool alone;
+
+    pthread_mutex_lock(&reader->lock);
+    alone = reader->connections.count <= 1;
+    pthread_mutex_unlock(&reader->lock);
+    if (alone)
+        status = scfs_session_dispose(task, disconnect->call.disposition);
+    pthread_mutex_lock(&reader->lock);
+    scfs_connection_set_locked(task->handle, 0);
+    pthread_mutex_unlock(&reader->lock);
+    return status;
+}
+
+static int answer_disconnect(struct scfs_task *task, NTSTATUS status)
+{
+    struct scard_disconnect call = CONTAINING_RECORD(task, struct disconnect, task)->call;
+
+    call.status = status;
+    return fuse_reply_ioctl(task->park.req, -smc_status_errno(status), &call,
+                            sizeof call);
+}
+
+static void destroy_disconnect(struct scfs_task *task)
+{
+    free(CONTAINING_RECORD(task, struct disconnect, task));
+}
+
+static void start_disconnect(fuse_req_t req, struct scfs_handle *handle,
+                             const struct scard_disconnect *call)
+{
+    static const struct scfs_task_ops ops = {.run = run_disconnect,
+                                             .answer = answer_disconnect,
+                                             .destroy = destroy_disconnect,
+                                             .ends = true};
+    struct disconnect *disconnect = calloc(1, sizeof *disconnect);
+
+    if (disconnect == NULL) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    scfs_task_init(&disconnect->task, &ops, handle->reader, handle, req);
+    disconnect->call = *call;
+    scfs_task_start(&disconnect->task, SCARD_TIMEOUT_INFINITE);
+}
+
+void scfs_session_disconnect(fuse_req_t req, struct scfs_handle *handle, const void *in)
+{
+    struct scfs_reader *reader = handle->reader;
+    struct scard_disconnect call;
+    bool connected, now;
+
+    memcpy(&call, in, sizeof call);
+    if (call.disposition > SCARD_DISPOSITION_EJECT) {
+        fuse_reply_err(req, EINVAL);
+        return;
+    }
+    pthread_mutex_lock(&reader->lock);
+    connected = handle->session.share != 0;
+    now = scfs_session_lost_locked(handle) || reader->connections.count > 1 ||
+          call.disposition == SCARD_DISPOSITION_LEAVE;
+    if (connected && now)
+        scfs_connection_set_locked(handle, 0);
+    pthread_mutex_unlock(&reader->lock);
+    if (!connected) {
+        fuse_reply_err(req, EPERM);
+    } else if (now) {
+        call.status = STATUS_SUCCESS;
+        fuse_reply_ioctl(req, 0, &call, sizeof call);
+    } else {
+        start_disconnect(req, handle, &call);
+    }
+}

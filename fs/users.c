@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * users.c - who has used the card that is in, and what follows from it.
+ *
+ * THEORY. A card is clean when it comes, and after each reset or power-down by the
+ * daemon; whoever touches it leaves state in it (a selected file, a verified PIN). Two
+ * things make it clean again: before another uid touches it, and after a holder is gone
+ * in the middle of his transaction. Both are settled in one place, at the head of every
+ * task (scfs_users_prepare), so that nothing can come in between; after the death of a
+ * holder a task of the daemon goes there at once. A card without power is clean. When
+ * the reset fails and the card still has power, nobody gets to it.
+ *
+ * A user is an open handle that has touched this card; that is remembered by the card's
+ * number, so that nothing has to be undone when the card goes. Without users the card is
+ * powered down after power_down_timeout; a deadline is armed when the last one leaves and
+ * when the daemon has reset a card that has come.
+ */
+#include "fs/session.h"
+
+#include <stdlib.h>
+
+#include "fs/sequence.h"
+
+uint32_t scfs_users_card_locked(const struct scfs_reader *reader)
+{
+    uint32_t number = reader->counter + 1;
+
+    return !reader->present ? 0 : number != 0 ? number : 1;
+}
+
+void scfs_users_card_changed_locked(struct scfs_reader *reader)
+{
+    reader->card.users = 0;
+    reader->card.has_last_uid = false;
+    reader->card.reset_owed = false;
+    if (!reader->present)
+        reader->card.resets++;
+}
+
+/* ---- a clean card ---------------------------------------------------------------- */
+
+static bool powered(struct scfs_reader *reader)
+{
+    return scfs_reader_state(reader) > SCARD_SWALLOWED;
+}
+
+static NTSTATUS make_clean(struct scfs_task *task, bool owed)
+{
+    struct scfs_reader *reader = task->reader;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (powered(reader))
+        status = scfs_sequence_power(task, SCARD_COLD_RESET);
+    if (NT_SUCCESS(status) || !powered(reader))
+        return STATUS_SUCCESS;
+    if (owed) {
+        pthread_mutex_lock(&reader->lock);
+        reader->card.reset_owed = reader->present;
+        pthread_mutex_unlock(&reader->lock);
+    }
+    return status;
+}
+
+NTSTATUS scfs_users_prepare(struct scfs_task *task)
+{
+    struct scfs_reader *reader = task->reader;
+    NTSTATUS status = STATUS_SUCCESS;
+    bool owed, foreign;
+
+    pthread_mutex_lock(&reader->lock);
+    owed = reader->card.reset_owed;
+    foreign = !reader->fs->options->share_state && task->handle != NULL &&
+              reader->card.has_last_uid && reader->card.last_uid != task->uid;
+    reader->card.reset_owed = false;
+    pthread_mutex_unlock(&reader->lock);
+    if (owed || foreign)
+        status = make_clean(task, owed);
+    if (!NT_SUCCESS(status))
+        return status;
+    pthread_mutex_lock(&reader->lock);
+    reader->card.has_last_uid = task->handle != NULL;
+    reader->card.last_uid = task->uid;
+    pthread_mutex_unlock(&reader->lock);
+    return STATUS_SUCCESS;
+}
+
+void scfs_users_sent(struct scfs_reader *reader, ULONG code, NTSTATUS status)
+{
+    if (code != IOCTL_SMARTCARD_POWER || status == STATUS_INVALID_PARAMETER ||
+        status == STATUS_BUFFER_TOO_SMALL || status == STATUS_NO_MEDIA)
+        return;
+    pthread_mutex_lock(&reader->lock);
+    reader->card.resets++;
+    pthread_mutex_unlock(&reader->lock);
+}
+
+/* ---- work of the daemon ---------------------------------------------------------- */
+
+static int nobody_asked(struct scfs_task *task, NTSTATUS status)
+{
+    (void)task, (void)status;
+    return 0;
+}
+
+static void destroy(struct scfs_task *task)
+{
+    free(task);
+}
+
+static void start(struct scfs_reader *reader, const struct scfs_task_ops *ops)
+{
+    struct scfs_task *task = malloc(sizeof *task);
+
+    if (task == NULL)
+        return; /* the card stays as it is; a reset that is owed is not forgotten */
+    scfs_task_init(task, ops, reader, NULL, NULL);
+    scfs_task_start_background(task);
+}
+
+static NTSTATUS run_reset(struct scfs_task *task)
+{
+    struct scfs_reader *reader = task->reader;
+    bool owed;
+
+    pthread_mutex_lock(&reader->lock);
+    owed = reader->card.reset_owed;
+    pthread_mutex_unlock(&reader->lock);
+    return owed ? scfs_users_prepare(task) : STATUS_SUCCESS;
+}
+
+void scfs_users_reset(struct scfs_reader *reader)
+{
+    static const struct scfs_task_ops ops = {
+        .run = run_reset, .answer = nobody_asked, .destroy = destroy};
+
+    pthread_mutex_lock(&reader->lock);
+    reader->card.reset_owed = reader->present;
+    pthread_mutex_unlock(&reader->lock);
+    start(reader, &ops);
+}
+
+/* ---- users ----------------------------------------------------------------------- */
+
+static void arm_power_down_locked(struct scfs_reader *reader)
+{
+    uint32_t after_s = reader->fs->options->power_down_s;
+
+    if (reader->card.users == 0 && after_s != 0 && !reader->gone && reader->present)
+        scfs_timer_arm(&reader->fs->timer, &reader->card.power_down,
+                       (uint64_t)after_s * 1000);
+}
+
+void scfs_users_add_locked(struct scfs_handle *handle)
+{
+    struct scfs_reader *reader = handle->reader;
+    uint32_t card = scfs_users_card_locked(reader);
+
+    if (card == 0 || handle->session.used == card)
+        return;
+    handle->session.used = card;
+    reader->card.users++;
+}
+
+void scfs_users_remove_locked(struct scfs_handle *handle)
+{
+    struct scfs_reader *reader = handle->reader;
+    uint32_t card = scfs_users_card_locked(reader);
+
+    if (card == 0 || handle->session.used != card)
+        return;
+    handle->session.used = 0;
+    reader->card.users--;
+    arm_power_down_locked(reader);
+}
+
+void scfs_users_powered(struct scfs_reader *reader)
+{
+    pthread_mutex_lock(&reader->lock);
+    arm_power_down_locked(reader);
+    pthread_mutex_unlock(&reader->lock);
+}
+
+static NTSTATUS run_power_down(struct scfs_task *task)
+{
+    struct scfs_reader *reader = task->reader;
+    NTSTATUS status;
+    bool unused;
+
+    pthread_mutex_lock(&reader->lock);
+    unused = reader->card.users == 0;
+    pthread_mutex_unlock(&reader->lock);
+    if (!unused || !powered(reader))
+        return STATUS_SUCCESS;
+    status = scfs_sequence_power(task, SCARD_POWER_DOWN);
+    if (NT_SUCCESS(status)) {
+        pthread_mutex_lock(&reader->lock);
+        reader->card.has_last_uid = false;
+        reader->card.reset_owed = false;
+        pthread_mutex_unlock(&reader->lock);
+    }
+    return status;
+}
+
+static void power_down_due(struct scfs_deadline *deadline)
+{
+    static const struct scfs_task_ops ops = {
+        .run = run_power_down, .answer = nobody_asked, .destroy = destroy};
+    struct scfs_reader *reader =
+        CONTAINING_RECORD(deadline, struct scfs_reader, card.power_down);
+
+    start(reader, &ops);
+}
+
+void scfs_users_reader_init(struct scfs_reader *reader)
+{
+    reader->card.power_down.expired = power_down_due;
+}
+
+void scfs_users_reader_end(struct scfs_reader *reader)
+{
+    scfs_timer_cancel(&reader->fs->timer, &reader->card.power_down);
+}
