@@ -68,6 +68,7 @@ static NTSTATUS exchange(struct transfer *t, enum chain parameter, const UCHAR *
                          uint32_t length)
 {
     struct ccid_slot *slot = t->slot;
+    const SCARD_CARD_CAPABILITIES card = ccid_state_card(slot);
     const struct ccid_usb_port *port = &slot->port;
     uint64_t now = port->ops->now_ms(port->usb);
     NTSTATUS status;
@@ -77,8 +78,7 @@ static NTSTATUS exchange(struct transfer *t, enum chain parameter, const UCHAR *
         .p2 = (uint8_t)parameter, /* wLevelParameter, low byte first */
         .answer_type = CCID_DATA_BLOCK,
         .length = length,
-        .timeout_ms = ccid_timeout_apdu_ms(&slot->device->desc,
-                                           &slot->ext.CardCapabilities, characters(t)),
+        .timeout_ms = ccid_timeout_apdu_ms(&slot->device->desc, &card, characters(t)),
         .total_ms = now < t->end_ms ? (uint32_t)(t->end_ms - now) : 1,
     };
     if (length != 0)

@@ -124,16 +124,20 @@ static NTSTATUS reset_and_answer(struct ccid_slot *slot, enum ccid_reset kind)
 {
     SMARTCARD_EXTENSION *ext = &slot->ext;
     NTSTATUS status = ccid_mechanical_swallow(slot);
+    SCARD_CARD_CAPABILITIES card;
     ULONG length;
 
     if (status == STATUS_SUCCESS)
         status = ccid_card_reset(slot, kind);
     if (status != STATUS_SUCCESS)
         return status;
-    length = ext->CardCapabilities.ATR.Length;
+    card = ccid_state_card(slot);
+    length = card.ATR.Length;
+    if (length == 0)
+        return STATUS_NO_MEDIA; /* it has gone since */
     if (length > ext->IoRequest.ReplyBufferLength)
         return STATUS_BUFFER_TOO_SMALL;
-    memcpy(ext->IoRequest.ReplyBuffer, ext->CardCapabilities.ATR.Buffer, length);
+    memcpy(ext->IoRequest.ReplyBuffer, card.ATR.Buffer, length);
     *ext->IoRequest.Information = length;
     return STATUS_SUCCESS;
 }

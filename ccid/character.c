@@ -36,10 +36,10 @@ static NTSTATUS exchange(const struct ccid_transmission *t,
                          struct ccid_command *command)
 {
     struct ccid_slot *slot = t->slot;
+    const SCARD_CARD_CAPABILITIES card = ccid_state_card(slot);
     uint32_t room = slot->device->desc.message_size - CCID_HEADER_LENGTH;
     struct ccid_xfr xfr = {
-        .timeout_ms =
-            ccid_timeout_transmit_ms(&slot->device->desc, &slot->ext.CardCapabilities),
+        .timeout_ms = ccid_timeout_transmit_ms(&slot->device->desc, &card),
     };
     size_t sent = 0;
     NTSTATUS status;
@@ -155,13 +155,13 @@ NTSTATUS ccid_character_block(const struct ccid_transmission *t,
 {
     struct ccid_slot *slot = t->slot;
     SMARTCARD_EXTENSION *ext = &slot->ext;
+    const SCARD_CARD_CAPABILITIES card = ccid_state_card(slot);
     const struct ccid_answer *answer = &command->answer;
     struct ccid_xfr xfr = {
         .bwi = ext->T1.Wtx,
         .level = SCARD_T1_PROLOGUE_LENGTH,
         .length = ext->SmartcardRequest.BufferLength - CCID_HEADER_LENGTH,
-        .timeout_ms = ccid_timeout_block_ms(&slot->device->desc, &ext->CardCapabilities,
-                                            ext->T1.Wtx),
+        .timeout_ms = ccid_timeout_block_ms(&slot->device->desc, &card, ext->T1.Wtx),
     };
     uint8_t block[BLOCK_MAX];
     size_t have = 0, left;

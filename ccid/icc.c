@@ -269,7 +269,7 @@ static bool sets_parameters_itself(const struct ccid_desc *desc)
 
 NTSTATUS ccid_icc_set_parameters(struct ccid_slot *slot, uint8_t protocol, uint8_t *fidi)
 {
-    const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
+    const SCARD_CARD_CAPABILITIES now = ccid_state_card(slot), *card = &now;
     uint8_t convention = card->InversConvention ? 0x02 : 0x00;
     uint8_t clock_stop = (uint8_t)(card->ClassAndStop >> 6);
     uint8_t *data = ccid_slot_data(slot);

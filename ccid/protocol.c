@@ -311,7 +311,7 @@ static NTSTATUS settle(struct ccid_slot *slot, ULONG chosen, uint32_t changes)
 
 NTSTATUS ccid_protocol_again(struct ccid_slot *slot, uint32_t changes)
 {
-    ULONG chosen = slot->ext.CardCapabilities.Protocol.Selected;
+    ULONG chosen = ccid_state_card(slot).Protocol.Selected;
     NTSTATUS status;
 
     SmcLog(slot->object, STATUS_IO_TIMEOUT, "Fi/Di %02x does not work: a lower rate",
@@ -349,7 +349,7 @@ NTSTATUS ccid_card_set_protocol(PSMARTCARD_EXTENSION ext)
 
 NTSTATUS ccid_protocol_specific(struct ccid_slot *slot)
 {
-    const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
+    const SCARD_CARD_CAPABILITIES now = ccid_state_card(slot), *card = &now;
 
     note_ifsd(slot);
     slot->rate_unproven = false;

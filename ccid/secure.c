@@ -172,11 +172,12 @@ static NTSTATUS ask_for_block(struct entry *entry)
 static NTSTATUS exchange_block(struct entry *entry)
 {
     SMARTCARD_EXTENSION *ext = &entry->slot->ext;
+    const SCARD_CARD_CAPABILITIES card = ccid_state_card(entry->slot);
     const struct ccid_xfr xfr = {
         .bwi = ext->T1.Wtx,
         .length = ext->SmartcardRequest.BufferLength - CCID_HEADER_LENGTH,
-        .timeout_ms = ccid_timeout_block_ms(&entry->slot->device->desc,
-                                            &ext->CardCapabilities, ext->T1.Wtx),
+        .timeout_ms =
+            ccid_timeout_block_ms(&entry->slot->device->desc, &card, ext->T1.Wtx),
     };
     NTSTATUS status;
 
@@ -274,7 +275,7 @@ static NTSTATUS enter(struct entry *entry, uint8_t *out, uint32_t room, uint32_t
     if (status != STATUS_SUCCESS)
         return status;
     if (slot->device->desc.level == CCID_LEVEL_TPDU &&
-        slot->ext.CardCapabilities.Protocol.Selected == SCARD_PROTOCOL_T1)
+        ccid_state_card(slot).Protocol.Selected == SCARD_PROTOCOL_T1)
         status = enter_by_t1(entry, out, room, got);
     else
         status = enter_by_apdu(entry, out, room, got);

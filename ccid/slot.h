@@ -264,6 +264,9 @@ void ccid_state_known(struct ccid_slot *slot);
 uint32_t ccid_state_changes(struct ccid_slot *slot);
 /* SCARD_UNKNOWN ... SCARD_SPECIFIC. */
 ULONG ccid_state_current(struct ccid_slot *slot);
+/* What is known of the card at the moment: without an ATR and a protocol if it has gone,
+ * which the event thread may find out at any time. */
+SCARD_CARD_CAPABILITIES ccid_state_card(struct ccid_slot *slot);
 /* The card, if there is one, has no power. */
 void ccid_state_unpowered(struct ccid_slot *slot);
 /* After a callback has set a state: undoes it when the card went meanwhile, and says so.

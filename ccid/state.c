@@ -207,6 +207,17 @@ ULONG ccid_state_current(struct ccid_slot *slot)
     return state;
 }
 
+SCARD_CARD_CAPABILITIES ccid_state_card(struct ccid_slot *slot)
+{
+    SCARD_CARD_CAPABILITIES card;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    card = slot->ext.CardCapabilities;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    return card;
+}
+
 void ccid_state_unpowered(struct ccid_slot *slot)
 {
     KIRQL irql;

@@ -70,10 +70,10 @@ static NTSTATUS whole_tpdu(const struct ccid_transmission *t,
                            struct ccid_command *command)
 {
     struct ccid_slot *slot = t->slot;
+    const SCARD_CARD_CAPABILITIES card = ccid_state_card(slot);
     const struct ccid_xfr xfr = {
         .length = slot->ext.SmartcardRequest.BufferLength - CCID_HEADER_LENGTH,
-        .timeout_ms =
-            ccid_timeout_transmit_ms(&slot->device->desc, &slot->ext.CardCapabilities),
+        .timeout_ms = ccid_timeout_transmit_ms(&slot->device->desc, &card),
     };
     NTSTATUS status = ccid_transmission_xfr(t, &xfr, command);
 
@@ -135,11 +135,11 @@ static NTSTATUS whole_block(const struct ccid_transmission *t,
 {
     struct ccid_slot *slot = t->slot;
     SMARTCARD_EXTENSION *ext = &slot->ext;
+    const SCARD_CARD_CAPABILITIES card = ccid_state_card(slot);
     const struct ccid_xfr xfr = {
         .bwi = ext->T1.Wtx,
         .length = ext->SmartcardRequest.BufferLength - CCID_HEADER_LENGTH,
-        .timeout_ms = ccid_timeout_block_ms(&slot->device->desc, &ext->CardCapabilities,
-                                            ext->T1.Wtx),
+        .timeout_ms = ccid_timeout_block_ms(&slot->device->desc, &card, ext->T1.Wtx),
     };
     NTSTATUS status = ccid_transmission_xfr(t, &xfr, command);
 
@@ -213,7 +213,7 @@ static NTSTATUS transmit_t1(struct ccid_slot *slot)
 
 NTSTATUS ccid_tpdu_transmit(struct ccid_slot *slot)
 {
-    switch (slot->ext.CardCapabilities.Protocol.Selected) {
+    switch (ccid_state_card(slot).Protocol.Selected) {
     case SCARD_PROTOCOL_T0:
         return transmit_t0(slot);
     case SCARD_PROTOCOL_T1:

@@ -340,6 +340,46 @@ static void test_more_slots_than_places_get_each_its_own_answers(void **state)
     stress(3, 2);
 }
 
+#define RESTLESS_RESETS 300
+
+static void *restless_thread(void *context)
+{
+    const int *over = context;
+
+    while (__atomic_load_n(over, __ATOMIC_SEQ_CST) == 0) {
+        (void)ccid_virtual_reader_remove(b.reader, 0);
+        (void)ccid_virtual_reader_insert(b.reader, 0, NULL, 0);
+    }
+    return NULL;
+}
+
+/* The event thread takes the ATR and the protocol away while they are in use. */
+static void test_card_that_comes_and_goes_gives_a_whole_atr_or_an_error(void **state)
+{
+    uint8_t bytes[64];
+    ULONG length;
+    pthread_t thread;
+    int over = 0;
+
+    (void)state;
+    mux_bench_begin(&b, 2, 2, true);
+    assert_int_equal(pthread_create(&thread, NULL, restless_thread, &over), 0);
+    for (unsigned i = 0; i < RESTLESS_RESETS; i++) {
+        const ULONG reset = SCARD_COLD_RESET;
+
+        memcpy(bytes, &reset, sizeof(reset));
+        if (smc_irp_ioctl(b.slots[0], NULL, IOCTL_SMARTCARD_POWER, bytes, sizeof(reset),
+                          sizeof(bytes), &length) == STATUS_SUCCESS) {
+            assert_in_range(length, 2, CCID_VIRTUAL_ATR_MAX);
+            assert_int_equal(bytes[0], 0x3B);
+        }
+        (void)mux_bench_echo(&b, 0, 100, i);
+    }
+    __atomic_store_n(&over, 1, __ATOMIC_SEQ_CST);
+    pthread_join(thread, NULL);
+    mux_bench_end(&b, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_unplug_ends_every_slot_at_once),
         cmocka_unit_test(test_eight_slots_get_each_its_own_answers),
         cmocka_unit_test(test_more_slots_than_places_get_each_its_own_answers),
+        cmocka_unit_test(test_card_that_comes_and_goes_gives_a_whole_atr_or_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
