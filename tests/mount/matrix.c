@@ -16,23 +16,15 @@
 #include <cmocka.h>
 
 #include "daemon.h"
+#include "matrix_leftovers.h"
 #include "matrix_subject.h"
-#include "wdm.h"
-#include "winsmcrd.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define PROMPT_MS   1000 /* "at once", on a busy machine */
 #define PATIENCE_MS 10000
-#define SETTLED_MS  500 /* a start that adds nothing for so long is over */
 #define STOP_MS     3000
-#define POOL_SLACK  4 /* threads that libfuse keeps once there were so many */
 
 static const char *const options[] = {"--virtual", "-o", "power=lazy", NULL};
 
@@ -52,18 +44,18 @@ static const struct row rows[] = {
     {"idle",
      SUBJECT_IDLE,
      SUBJECT_IDLE,
-     {"END=ENOTTY next=ok", "close=ok", "gone", "next=ENOMEDIUM", "next=ENODEV",
+     {"END=EPERM next=ok", "close=ok", "gone", "next=ENOMEDIUM", "next=ENODEV",
       "next=ENOTCONN"}},
     {"queued",
      SUBJECT_SHORT,
      SUBJECT_IN_FLIGHT,
-     {"END=ENOTTY call=waits,ok next=ok", "close=ok call=waits,ok", "gone",
+     {"END=EPERM call=waits,ok next=ok", "close=ok call=waits,ok", "gone",
       "call=ENOMEDIUM next=ENOMEDIUM", "call=ENODEV next=ENODEV",
       "call=ENODEV next=ENOTCONN"}},
     {"in flight",
      SUBJECT_IN_FLIGHT,
      SUBJECT_IDLE,
-     {"END=ENOTTY call=waits,ok next=ok", "close=ok call=waits,ok", "gone",
+     {"END=EPERM call=waits,ok next=ok", "close=ok call=waits,ok", "gone",
       "call=ENOMEDIUM next=ENOMEDIUM", "call=ENODEV next=ENODEV",
       "call=ENODEV next=ENOTCONN"}},
     {"parked read of an event",
@@ -74,13 +66,51 @@ static const struct row rows[] = {
     {"parked wait by ioctl",
      SUBJECT_TRACKER,
      SUBJECT_IDLE,
-     {"END=ENOTTY call=waits,ok next=ENOMEDIUM", "close=ok call=waits,ok", "gone",
+     {"END=EPERM call=waits,ok next=ENOMEDIUM", "close=ok call=waits,ok", "gone",
       "call=ok next=ENOMEDIUM", "call=ENODEV next=ENODEV", "call=ENODEV next=ENOTCONN"}},
     {"parked poll",
      SUBJECT_POLL,
      SUBJECT_IDLE,
      {"END=ENOTTY call=waits,IN next=ok", "close=ok call=waits,NVAL", "gone",
       "call=IN next=ok", "call=ERR|HUP next=ENODEV", "call=ERR next=ENOTCONN"}},
+    {"reply unread",
+     SUBJECT_REPLY,
+     SUBJECT_IDLE,
+     {"END=EPERM next=ok", "close=ok", "gone", "next=ok", "next=ENODEV",
+      "next=ENOTCONN"}},
+    {"parked read of a reply",
+     SUBJECT_READ,
+     SUBJECT_IDLE,
+     {"END=EPERM call=waits,ok next=ENODATA", "close=ok call=waits,ok", "gone",
+      "call=ENOMEDIUM next=ENODATA", "call=ENODEV next=ENODEV",
+      "call=ENODEV next=ENOTCONN"}},
+    {"connected",
+     SUBJECT_CONNECTED,
+     SUBJECT_IDLE,
+     {"END=EPERM next=ok", "close=ok", "gone", "next=ENXIO", "next=ENODEV",
+      "next=ENOTCONN"}},
+    {"holding a transaction",
+     SUBJECT_HOLDING,
+     SUBJECT_IDLE,
+     {"END=ok next=ok", "close=ok", "gone", "next=ENXIO", "next=ENODEV",
+      "next=ENOTCONN"}},
+    {"holding flock",
+     SUBJECT_LOCKING,
+     SUBJECT_IDLE,
+     {"END=ok next=ok", "close=ok", "gone", "next=ENXIO", "next=ENODEV",
+      "next=ENOTCONN"}},
+    {"waiting in BEGIN",
+     SUBJECT_BEGIN,
+     SUBJECT_HOLDING,
+     {"END=EPERM call=waits,ok next=ok", "close=ok call=waits,ok", "gone",
+      "call=waits,ok next=ENOMEDIUM", "call=ENODEV next=ENODEV",
+      "call=ENODEV next=ENOTCONN"}},
+    {"waiting in flock",
+     SUBJECT_FLOCK,
+     SUBJECT_HOLDING,
+     {"END=EPERM call=waits,ok next=ok", "close=ok call=waits,ok", "gone",
+      "call=waits,ok next=ENOMEDIUM", "call=ENODEV next=ENODEV",
+      "call=ENODEV next=ENOTCONN"}},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)
@@ -94,92 +124,6 @@ struct cell {
 
 static struct cell cells[ROWS * WAYS];
 static struct daemon scardfs;
-static int usual_descriptors, usual_threads; /* of a daemon that has done nothing yet */
-
-/* ---- what is left of it ------------------------------------------------------------ */
-
-static void pause_ms(long ms)
-{
-    const struct timespec t = {.tv_nsec = ms * 1000000};
-
-    nanosleep(&t, NULL);
-}
-
-static int descriptors(void)
-{
-    char path[64];
-    int count = 0;
-    DIR *dir;
-
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)scardfs.pid);
-    dir = opendir(path);
-    assert_non_null(dir);
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count;
-}
-
-static bool exists(const char *name)
-{
-    return access(daemon_path(&scardfs, name), F_OK) == 0;
-}
-
-/* Puts the one reader in anew: it is reader0 again only if nobody has a file of the last
- * one open. Files are released a moment after close(2), so asks for a while. */
-static void assert_no_handle_is_left(void)
-{
-    int64_t limit = now_ms() + PATIENCE_MS;
-
-    if (exists("reader0"))
-        assert_int_equal(daemon_command(&scardfs, "unplug reader0\n"), 0);
-    for (;;) {
-        assert_int_equal(daemon_command(&scardfs, "plug\n"), 0);
-        if (exists("reader0"))
-            return;
-        assert_true(exists("reader1"));
-        assert_int_equal(daemon_command(&scardfs, "unplug reader1\n"), 0);
-        assert_true(now_ms() < limit);
-        pause_ms(5);
-    }
-}
-
-static void call_well(int control, uint32_t code, const void *in, size_t in_len,
-                      size_t room)
-{
-    uint8_t out[64];
-    NTSTATUS status = STATUS_SUCCESS;
-    int error = daemon_call(control, code, in, in_len, out, &room, PATIENCE_MS, &status);
-
-    if (error != 0)
-        fail_msg("the next user's call %#x: %s", (unsigned)code, strerrorname_np(error));
-}
-
-static void assert_next_user_works(void)
-{
-    static const uint8_t echo[] = {2, 0, 0, 0, 8, 0, 0, 0, 0x80, 0xe0, 0, 0, 1, 0xaa};
-    const uint32_t reset = SCARD_COLD_RESET, protocols = SCARD_PROTOCOL_Tx;
-    int control = open(daemon_path(&scardfs, "reader0/control"), O_RDWR | O_CLOEXEC);
-
-    assert_true(control >= 0);
-    call_well(control, IOCTL_SMARTCARD_POWER, &reset, sizeof reset, 33);
-    call_well(control, IOCTL_SMARTCARD_SET_PROTOCOL, &protocols, sizeof protocols, 4);
-    call_well(control, IOCTL_SMARTCARD_TRANSMIT, echo, sizeof echo, 64);
-    close(control);
-}
-
-static void assert_nothing_is_left(void)
-{
-    int64_t limit = now_ms() + PATIENCE_MS;
-
-    while (descriptors() != usual_descriptors) {
-        if (now_ms() > limit)
-            fail_msg("%d file descriptors are usual, %d now", usual_descriptors,
-                     descriptors());
-        pause_ms(5);
-    }
-    assert_in_range(daemon_threads(&scardfs), 1, usual_threads + POOL_SLACK);
-}
 
 /* ---- a cell ------------------------------------------------------------------------ */
 
@@ -222,9 +166,13 @@ static void end_by(struct cell *cell, struct subject *s)
 }
 
 /* What its call waits for, in the ways that do not end it. */
-static void let_go(const struct row *row)
+static void let_go(const struct row *row, struct subject *other)
 {
     switch (row->state) {
+    case SUBJECT_BEGIN:
+    case SUBJECT_FLOCK:
+        assert_string_equal(subject_end(other), "ok");
+        break;
     case SUBJECT_EVENT:
     case SUBJECT_TRACKER:
     case SUBJECT_POLL:
@@ -235,7 +183,7 @@ static void let_go(const struct row *row)
     }
 }
 
-static void observe_call(struct cell *cell, struct subject *s)
+static void observe_call(struct cell *cell, struct subject *s, struct subject *other)
 {
     bool waits = strstr(cell->row->expected[cell->way], "waits") != NULL;
 
@@ -243,7 +191,7 @@ static void observe_call(struct cell *cell, struct subject *s)
         return;
     if (waits) {
         waits = !subject_call_ended(s, 0);
-        let_go(cell->row);
+        let_go(cell->row, other);
     }
     if (!subject_call_ended(s, waits ? PATIENCE_MS : PROMPT_MS))
         fail_msg("its call does not end");
@@ -265,12 +213,13 @@ static void run_cell(void **state)
     subject_start(&s, &scardfs, row->state);
 
     end_by(cell, &s);
-    observe_call(cell, &s);
+    observe_call(cell, &s, &other);
     if (cell->way != BY_CLOSE && cell->way != BY_KILL)
         add(cell, "next=", subject_next(&s));
     subject_finish(&s);
     if (row->before != SUBJECT_IDLE) {
-        subject_call_ended(&other, PATIENCE_MS);
+        if (subject_makes_a_call(&other))
+            subject_call_ended(&other, PATIENCE_MS);
         subject_finish(&other);
     }
 
@@ -281,11 +230,11 @@ static void run_cell(void **state)
             strcmp(daemon_text(&scardfs, "reader0/state"), "absent") == 0)
             assert_int_equal(daemon_command(&scardfs, "insert reader0\n"), 0);
         if (cell->way != BY_READER_OUT)
-            assert_next_user_works();
-        assert_no_handle_is_left();
-        assert_nothing_is_left();
+            assert_next_user_works(&scardfs);
+        assert_no_handle_is_left(&scardfs);
+        assert_nothing_is_left(&scardfs);
     }
-    assert_next_user_works();
+    assert_next_user_works(&scardfs);
     assert_string_equal(cell->observed, row->expected[cell->way]);
 }
 
@@ -295,20 +244,10 @@ static int stop(void **state)
     return scardfs.pid != 0 ? daemon_stop(&scardfs) : 0;
 }
 
-/* Counts what a daemon has that nobody uses, once it has all of it. */
 static int learn_what_is_usual(void **state)
 {
-    int64_t since;
-
     (void)state;
-    daemon_start(&scardfs, options);
-    for (since = now_ms(); now_ms() - since < SETTLED_MS; pause_ms(10))
-        if (descriptors() != usual_descriptors) {
-            usual_descriptors = descriptors();
-            since = now_ms();
-        }
-    usual_threads = daemon_threads(&scardfs);
-    return daemon_stop(&scardfs);
+    return leftovers_learn(&scardfs, options);
 }
 
 static void print_matrix(void)

@@ -5,6 +5,7 @@
  */
 #include "matrix_subject.h"
 
+#include "calls.h"
 #include "wdm.h"
 #include "winsmcrd.h"
 
@@ -50,50 +51,7 @@ static const char *word(int error)
     return error == 0 ? "ok" : strerrorname_np(error);
 }
 
-/* ---- calls; each returns an errno ------------------------------------------------- */
-
-static int device_call(int fd, uint32_t code, const void *in, size_t in_len, size_t room)
-{
-    uint8_t out[64];
-    NTSTATUS status = STATUS_SUCCESS;
-
-    return daemon_call(fd, code, in, in_len, out, &room, SCARD_TIMEOUT_INFINITE, &status);
-}
-
-static int select_protocol(int fd)
-{
-    const uint32_t reset = SCARD_COLD_RESET, protocols = SCARD_PROTOCOL_Tx;
-    int error = device_call(fd, IOCTL_SMARTCARD_POWER, &reset, sizeof reset, 33);
-
-    return error != 0 ? error
-                      : device_call(fd, IOCTL_SMARTCARD_SET_PROTOCOL, &protocols,
-                                    sizeof protocols, sizeof protocols);
-}
-
-static int transmit(int fd, unsigned delay_ms)
-{
-    const uint8_t command[] = {2,
-                               0,
-                               0,
-                               0,
-                               8,
-                               0,
-                               0,
-                               0, /* T=1 */
-                               0x80,
-                               0xe4,
-                               (uint8_t)(delay_ms >> 8),
-                               (uint8_t)delay_ms};
-
-    return device_call(fd, IOCTL_SMARTCARD_TRANSMIT, command, sizeof command, 64);
-}
-
-static int read_once(int fd)
-{
-    char text[512];
-
-    return read(fd, text, sizeof text) < 0 ? errno : 0;
-}
+/* ---- states ----------------------------------------------------------------------- */
 
 static const char *poll_words(int fd, short events)
 {
@@ -119,15 +77,6 @@ static const char *poll_words(int fd, short events)
     return words;
 }
 
-static int end_transaction(int fd)
-{
-    struct scard_end end = {.size = sizeof end, .version = SCARD_IOC_VERSION};
-
-    return ioctl(fd, SCARD_IOC_END, &end) != 0 ? errno : 0;
-}
-
-/* ---- states ----------------------------------------------------------------------- */
-
 static const char *file_of(enum subject_state state)
 {
     return state == SUBJECT_EVENT || state == SUBJECT_POLL ? "reader0/events/absent"
@@ -136,16 +85,39 @@ static const char *file_of(enum subject_state state)
 
 static bool makes_a_call(enum subject_state state)
 {
-    return state != SUBJECT_IDLE;
+    switch (state) {
+    case SUBJECT_IDLE:
+    case SUBJECT_REPLY:
+    case SUBJECT_CONNECTED:
+    case SUBJECT_HOLDING:
+    case SUBJECT_LOCKING:
+        return false;
+    default:
+        return true;
+    }
 }
 
 /* Everything before the call. */
 static int prepare(const struct self *self)
 {
+    int error = 0;
+
     switch (self->state) {
+    case SUBJECT_REPLY:
+        return call_write_and_wait(self->fd);
+    case SUBJECT_READ:
+        return call_write(self->fd, SUBJECT_SLOW_MS);
+    case SUBJECT_CONNECTED:
+        return call_connect(self->fd);
+    case SUBJECT_HOLDING:
+        error = call_begin(self->fd, "matrix");
+        return error != 0 ? error : call_select_protocol(self->fd);
+    case SUBJECT_LOCKING:
+        error = call_lock(self->fd);
+        return error != 0 ? error : call_select_protocol(self->fd);
     case SUBJECT_IDLE:
     case SUBJECT_IN_FLIGHT:
-        return select_protocol(self->fd);
+        return call_select_protocol(self->fd);
     default:
         return 0;
     }
@@ -155,15 +127,21 @@ static const char *call(const struct self *self)
 {
     switch (self->state) {
     case SUBJECT_SHORT:
-        return word(transmit(self->fd, 0));
+        return word(call_transmit(self->fd, 0));
     case SUBJECT_IN_FLIGHT:
-        return word(transmit(self->fd, SUBJECT_SLOW_MS));
+        return word(call_transmit(self->fd, SUBJECT_SLOW_MS));
     case SUBJECT_EVENT:
-        return word(read_once(self->fd));
+        return word(call_read(self->fd));
     case SUBJECT_TRACKER:
-        return word(device_call(self->fd, IOCTL_SMARTCARD_IS_ABSENT, NULL, 0, 0));
+        return word(call_device(self->fd, IOCTL_SMARTCARD_IS_ABSENT, NULL, 0, 0));
     case SUBJECT_POLL:
         return poll_words(self->fd, POLLIN);
+    case SUBJECT_READ:
+        return word(call_read(self->fd));
+    case SUBJECT_BEGIN:
+        return word(call_begin(self->fd, "matrix"));
+    case SUBJECT_FLOCK:
+        return word(call_lock(self->fd));
     default:
         return "";
     }
@@ -174,9 +152,11 @@ static const char *next(const struct self *self)
     switch (self->state) {
     case SUBJECT_EVENT:
     case SUBJECT_POLL:
-        return word(read_once(self->fd));
+    case SUBJECT_REPLY:
+    case SUBJECT_READ:
+        return word(call_read(self->fd));
     default:
-        return word(transmit(self->fd, 0));
+        return word(call_transmit(self->fd, 0));
     }
 }
 
@@ -197,7 +177,7 @@ static const char *obey(const struct self *self, char order)
 {
     switch ((enum order)order) {
     case ORDER_END:
-        return word(end_transaction(self->fd));
+        return word(call_end(self->fd, SCARD_DISPOSITION_LEAVE));
     case ORDER_CLOSE:
         return word(close(self->fd) != 0 ? errno : 0);
     case ORDER_NEXT:

@@ -21,6 +21,13 @@ enum subject_state {
     SUBJECT_EVENT,     /* in read of events/absent */
     SUBJECT_TRACKER,   /* in IS_ABSENT */
     SUBJECT_POLL,      /* in poll of events/absent */
+    SUBJECT_REPLY,     /* has written a command, its answer is there */
+    SUBJECT_READ,      /* in read of the answer to a command of SUBJECT_SLOW_MS */
+    SUBJECT_CONNECTED, /* has done CONNECT, shared */
+    SUBJECT_HOLDING,   /* has done BEGIN */
+    SUBJECT_LOCKING,   /* has done flock */
+    SUBJECT_BEGIN,     /* in BEGIN */
+    SUBJECT_FLOCK,     /* in flock */
 };
 
 /* What has come of it, in words: "ok", the name of an errno, poll bits. */
