@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 struct scfs_user {
-    char name[256];
+    const char *name;
     uid_t uid;
     gid_t gid; /* his first group */
 };
