@@ -3,7 +3,7 @@
  * card.c - the callbacks RDF_CARD_POWER, RDF_TRANSMIT and RDF_CARD_TRACKING. smclib
  * has checked the request and calls one at a time.
  */
-#include "ccid/slot.h"
+#include "ccid/trace.h"
 
 #include <string.h>
 
@@ -218,6 +218,8 @@ NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
     status = ccid_card_enter(slot);
     if (status != STATUS_SUCCESS)
         return status;
+    slot->secret = ccid_trace_request_is_secret(ext->IoRequest.RequestBuffer,
+                                                ext->IoRequest.RequestBufferLength);
     if (slot->device->desc.level <= CCID_LEVEL_TPDU)
         status = ccid_tpdu_transmit(slot);
     else
@@ -225,6 +227,7 @@ NTSTATUS ccid_card_transmit(PSMARTCARD_EXTENSION ext)
     /* The library wipes what this covers; what a failure leaves there may be anything. */
     if (status != STATUS_SUCCESS)
         ext->SmartcardReply.BufferLength = ext->SmartcardReply.BufferSize;
+    slot->secret = false;
     ccid_card_leave(slot);
     return status;
 }

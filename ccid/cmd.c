@@ -17,7 +17,7 @@
  * (E0h, F2h), which says that nothing was executed, is waited out.
  */
 #include "ccid/quirks.h"
-#include "ccid/slot.h"
+#include "ccid/trace.h"
 
 #define EMPTY_MAX       2
 #define DISCARDED_MAX   16
@@ -210,6 +210,10 @@ static NTSTATUS take_message(struct exchange *x)
             return status;
     }
     problem = ccid_msg_decode(x->in, x->got, answer);
+    if (ccid_traced(x->slot))
+        ccid_trace_in(x->slot, x->in, x->got, x->command->type,
+                      problem == NULL && answer->slot == x->slot->index &&
+                          answer->seq == x->seq);
     if (problem != NULL)
         return violation(x, problem);
     if (answer->slot != x->slot->index || answer->seq != x->seq) {
@@ -281,6 +285,8 @@ static NTSTATUS transact(struct exchange *x)
         x->deadline_ms = x->give_up_ms;
     ccid_msg_header(out, command->type, command->length, x->slot->index, x->seq,
                     command->p1, command->p2, command->p3);
+    if (ccid_traced(x->slot))
+        ccid_trace_out(x->slot, out, CCID_HEADER_LENGTH + command->length);
     status = transfer_status(x, send(x, out, CCID_HEADER_LENGTH + command->length));
     while (status == STATUS_SUCCESS) {
         status = take_message(x);

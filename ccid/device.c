@@ -4,7 +4,7 @@
  * it to its function devices and back.
  */
 #include "ccid/quirks.h"
-#include "ccid/slot.h"
+#include "ccid/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +265,8 @@ NTSTATUS ccid_device_add(PDRIVER_OBJECT driver, const struct ccid_usb_port *port
     device->identity.busy_slot_count = desc->busy_slot_count;
     device->identity.one_at_a_time =
         (device->desc.quirks & CCID_QUIRK_ONE_AT_A_TIME) != 0;
+    device->identity.descriptor_length =
+        (uint8_t)ccid_trace_descriptor(device->identity.descriptor, desc);
     pthread_mutex_init(&device->lock, NULL);
     if (desc->busy_slot_count > 1 && desc->transport == CCID_TRANSPORT_BULK) {
         device->mux = ccid_mux_new(port, desc);

@@ -26,6 +26,8 @@
  */
 #include "ccid/iccd.h"
 
+#include "ccid/trace.h"
+
 #define TO_INTERFACE   0x21
 #define FROM_INTERFACE 0xA1
 
@@ -77,17 +79,19 @@ static NTSTATUS control(struct iccd *x, uint8_t type, uint8_t request, uint16_t 
                         uint8_t *data, uint16_t length, size_t *done)
 {
     const struct ccid_usb_port *port = port_of(x);
+    enum ccid_usb_result result;
     uint64_t now = now_ms(x);
 
     *done = 0;
     if (now >= x->deadline_ms)
         return ccid_cmd_transfer(x->slot, CCID_USB_TIMEOUT, &x->problem);
-    return ccid_cmd_transfer(x->slot,
-                             port->ops->control(port->usb, type, request, value,
-                                                x->slot->device->desc.interface_number,
-                                                data, length, done,
-                                                (uint32_t)(x->deadline_ms - now)),
-                             &x->problem);
+    result = port->ops->control(port->usb, type, request, value,
+                                x->slot->device->desc.interface_number, data, length,
+                                done, (uint32_t)(x->deadline_ms - now));
+    if (ccid_traced(x->slot))
+        ccid_trace_control(x->slot, type, request, value, data, length,
+                           *done < length ? *done : length, result);
+    return ccid_cmd_transfer(x->slot, result, &x->problem);
 }
 
 NTSTATUS iccd_out(struct iccd *x, uint8_t request, uint16_t value, uint8_t *data,

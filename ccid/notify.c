@@ -13,7 +13,7 @@
  * Unless it hears, messages are dropped and the slots are looked at instead (service.c);
  * whenever it hears again, every slot is looked at once, for what was missed.
  */
-#include "ccid/slot.h"
+#include "ccid/trace.h"
 
 #define FIRST_MESSAGE_MS 1000
 #define RESTARTS_MAX     3
@@ -249,6 +249,7 @@ void ccid_notify(void *context, const uint8_t *message, size_t len)
     if (message == NULL) {
         halted(device);
     } else if (len > 0 && admit(device, now)) {
+        ccid_trace_notice(device, message, len);
         if (message[0] == CCID_HARDWARE_ERROR) {
             hardware_error(device, message, len);
         } else if (message[0] == CCID_NOTIFY_SLOT_CHANGE) {

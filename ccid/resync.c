@@ -9,7 +9,7 @@
  * reset, once, if nobody shares the device. In the end the card is powered off: nobody
  * knows what it has executed. A token without bulk endpoints begins with that.
  */
-#include "ccid/slot.h"
+#include "ccid/trace.h"
 
 #define DRAIN_MS     10
 #define DRAIN_MAX    16
@@ -41,11 +41,15 @@ static enum ccid_usb_result read_any(struct ccid_slot *slot, size_t *got, uint32
 {
     const struct ccid_usb_port *port = &slot->port;
     size_t packet = slot->device->desc.bulk_in.packet_size;
+    enum ccid_usb_result result;
 
     *got = 0;
-    return port->ops->bulk_in(port->usb, slot->ext.SmartcardReply.Buffer,
-                              slot->ext.SmartcardReply.BufferSize / packet * packet, got,
-                              ms);
+    result = port->ops->bulk_in(port->usb, slot->ext.SmartcardReply.Buffer,
+                                slot->ext.SmartcardReply.BufferSize / packet * packet,
+                                got, ms);
+    if (*got > 0 && ccid_traced(slot))
+        ccid_trace_in(slot, slot->ext.SmartcardReply.Buffer, *got, CCID_ABORT, false);
+    return result;
 }
 
 void ccid_drain(struct ccid_slot *slot)
@@ -98,11 +102,16 @@ static bool abort_with(const struct resync *r, uint8_t seq)
     result = r->ops->control(
         r->usb, REQUEST_TYPE_ABORT, REQUEST_ABORT, (uint16_t)(seq << 8 | r->slot->index),
         r->device->desc.interface_number, NULL, 0, &done, step_ms(r, STEP_MS));
+    if (ccid_traced(r->slot))
+        ccid_trace_control(r->slot, REQUEST_TYPE_ABORT, REQUEST_ABORT,
+                           (uint16_t)(seq << 8 | r->slot->index), NULL, 0, 0, result);
     if (result == CCID_USB_STALL)
         r->device->refuses_abort = true;
     if (result != CCID_USB_OK || step_ms(r, STEP_MS) == 0)
         return false;
     ccid_msg_header(message, CCID_ABORT, 0, r->slot->index, seq, 0, 0, 0);
+    if (ccid_traced(r->slot))
+        ccid_trace_out(r->slot, message, sizeof(message));
     if (r->ops->bulk_out(r->usb, message, sizeof(message), step_ms(r, STEP_MS)) !=
         CCID_USB_OK)
         return false;

@@ -83,6 +83,7 @@ struct ccid_slot {
     bool out_of_step; /* the last command failed half-way: resynchronise first */
     uint8_t voltage;  /* bPowerSelect of the last power-on that worked */
     bool trying;      /* a quarantined device may be spoken to */
+    bool secret;      /* the card's command at work may bring a PIN (trace.h) */
     struct ccid_poll poll;
     uint64_t turn_ms; /* a turn was asked for then; 0: none, as far as is known */
     bool look;        /* atomic: the next turn looks for a card in any case */

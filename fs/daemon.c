@@ -16,6 +16,7 @@
 #include "fs/mount.h"
 #include "fs/notify.h"
 #include "fs/power.h"
+#include "fs/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,6 +88,12 @@ static void service(void *context, PDEVICE_OBJECT device, ULONG delay_ms)
     scfs_service_request(context, device, delay_ms);
 }
 
+static void trace(void *context, PDEVICE_OBJECT device,
+                  const struct smc_trace_packet *packet)
+{
+    scfs_trace_packet(context, device, packet);
+}
+
 /* ---- start and stop -------------------------------------------------------------- */
 
 static bool start_driver(struct life *life)
@@ -102,7 +109,8 @@ static bool start_driver(struct life *life)
                                           .log = log_line,
                                           .context = &life->fs,
                                           .link = log_link,
-                                          .service = service};
+                                          .service = service,
+                                          .trace = trace};
     smc_io_register(&life->client);
     status = smc_io_load(&life->fs.driver_object, driver->entry);
     if (!NT_SUCCESS(status)) {

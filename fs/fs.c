@@ -101,6 +101,10 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_err(req, EACCES);
         return;
     }
+    if (kind == SCFS_TRACE && fuse_req_ctx(req)->uid != 0) {
+        fuse_reply_err(req, EACCES); /* whatever the mode has come to */
+        return;
+    }
     if (sequence != 0) {
         reader = scfs_registry_by_sequence(fs, sequence);
         if (reader == NULL) {
@@ -149,6 +153,9 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
     case SCFS_EVENTS_ABSENT:
     case SCFS_EVENTS_CHANGES:
         scfs_wait_read(req, handle, size, nonblock);
+        return;
+    case SCFS_TRACE:
+        scfs_wait_trace(req, handle, size, nonblock);
         return;
     case SCFS_METRICS:
         scfs_metrics_read(req, handle, size, off);

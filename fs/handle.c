@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "fs/task.h"
+#include "fs/trace.h"
 
 struct scfs_handle *scfs_handle_new(struct scfs *fs, struct scfs_reader *reader,
                                     enum scfs_kind kind, int flags)
@@ -38,6 +39,13 @@ struct scfs_handle *scfs_handle_new(struct scfs *fs, struct scfs_reader *reader,
     if (reader == NULL)
         return handle;
     handle->reader = scfs_reader_get(reader);
+    if (kind == SCFS_TRACE && (errno = scfs_trace_open(handle)) != 0) {
+        int error = errno;
+
+        scfs_handle_release(handle);
+        errno = error;
+        return NULL;
+    }
     if ((kind == SCFS_CONTROL || kind == SCFS_STATE) && scfs_reader_enter(reader)) {
         handle->seen_state = scfs_reader_state(reader);
         scfs_reader_leave(reader);
@@ -65,6 +73,7 @@ void scfs_handle_put(struct scfs_handle *handle)
 void scfs_handle_release(struct scfs_handle *handle)
 {
     scfs_poll_forget(handle);
+    scfs_trace_close(handle);
     if (handle->reader != NULL)
         scfs_task_end_all(handle->reader, handle); /* a command nobody can ask for */
     if (handle->reader != NULL && handle->may_touch)

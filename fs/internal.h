@@ -104,6 +104,10 @@ struct scfs_reader {
     bool present;   /* what the tracker believes */
     uint32_t counter;
     struct scfs_metrics metrics; /* atomic */
+    struct {
+        LIST_ENTRY files; /* open ones (trace.c) */
+        uint64_t id, control_id;
+    } trace;
     struct { /* the last state that was told, for events/changes */
         uint32_t state, counter; /* counter: of presence */
         uint32_t changes;
@@ -272,7 +276,8 @@ struct scfs_handle {
 
     char text[SCFS_TEXT_MAX]; /* text files: the snapshot */
     size_t text_len;
-    char *snapshot; /* `metrics` */
+    struct scfs_trace *trace; /* `trace` */
+    char *snapshot;           /* `metrics` */
     size_t snapshot_len;
     uint32_t seen_state; /* `control`, `state`: the last one that was read */
 
@@ -325,6 +330,9 @@ void scfs_wait_read(fuse_req_t req, struct scfs_handle *handle, size_t size,
 /* The same for `atr`, which waits for a reset that is under way. */
 void scfs_wait_atr(fuse_req_t req, struct scfs_handle *handle, size_t size, off_t off,
                    bool nonblock);
+/* The same for `trace`, which has bytes and no lines. */
+void scfs_wait_trace(fuse_req_t req, struct scfs_handle *handle, size_t size,
+                     bool nonblock);
 /* Answers IS_PRESENT or IS_ABSENT. */
 void scfs_wait_call(fuse_req_t req, struct scfs_handle *handle,
                     const struct scard_call *header);

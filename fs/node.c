@@ -36,6 +36,7 @@ static const struct node {
     {SCFS_LAST_ERROR, SCFS_READER, "last_error", 0444},
     {SCFS_ATTRIBUTES, SCFS_READER, "attributes", 0555},
     {SCFS_EVENTS, SCFS_READER, "events", 0555},
+    {SCFS_TRACE, SCFS_READER, "trace", 0400},
     {SCFS_EVENTS_PRESENT, SCFS_EVENTS, "present", 0444},
     {SCFS_EVENTS_ABSENT, SCFS_EVENTS, "absent", 0444},
     {SCFS_EVENTS_CHANGES, SCFS_EVENTS, "changes", 0444},

@@ -33,6 +33,7 @@ enum scfs_kind {
     SCFS_EVENTS_PRESENT,
     SCFS_EVENTS_ABSENT,
     SCFS_EVENTS_CHANGES,
+    SCFS_TRACE,
     SCFS_LINK_ID, /* of the reader, in by-id */
     SCFS_LINK_PATH,
     SCFS_ATTRIBUTE = 64, /* + index in scfs_attributes */

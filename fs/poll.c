@@ -68,6 +68,7 @@ static unsigned events(struct scfs_handle *handle)
     case SCFS_EVENTS_ABSENT:
     case SCFS_EVENTS_CHANGES:
     case SCFS_CHANGES:
+    case SCFS_TRACE:
         return ready ? POLLIN | POLLRDNORM : 0;
     case SCFS_VIRTUAL:
         return POLLOUT | POLLWRNORM;

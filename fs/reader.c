@@ -34,6 +34,7 @@ struct scfs_reader *scfs_reader_new(struct scfs *fs, PDEVICE_OBJECT device)
     InitializeListHead(&reader->link);
     InitializeListHead(&reader->waits);
     InitializeListHead(&reader->pollers);
+    InitializeListHead(&reader->trace.files);
     InitializeListHead(&reader->tasks);
     scfs_turn_init(&reader->turn);
     snprintf(reader->last_error, sizeof reader->last_error, "none");

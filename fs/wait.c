@@ -7,14 +7,14 @@
  * back when the answer is not accepted: a second read that overtakes cannot get it twice,
  * and an interrupted one cannot lose it.
  */
-#include "fs/internal.h"
+#include "fs/trace.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum wait_kind { WAIT_LINE, WAIT_ATR, WAIT_CALL };
+enum wait_kind { WAIT_LINE, WAIT_ATR, WAIT_TRACE, WAIT_CALL };
 
 struct wait {
     LIST_ENTRY link; /* of the reader or the registry */
@@ -55,6 +55,8 @@ bool scfs_wait_ready_locked(const struct scfs_handle *handle)
                handle->seen_changes != handle->reader->noted.changes;
     case SCFS_CHANGES:
         return !handle->delivered || handle->seen_changes != handle->fs->changes;
+    case SCFS_TRACE:
+        return scfs_trace_ready_locked(handle);
     default:
         return true;
     }
@@ -132,6 +134,8 @@ static void answer(struct wait *wait, int error)
         fuse_reply_err(req, error);
     } else if (wait->kind == WAIT_ATR) {
         scfs_wait_atr(req, wait->handle, wait->size, wait->off, false);
+    } else if (wait->kind == WAIT_TRACE) {
+        scfs_wait_trace(req, wait->handle, wait->size, false);
     } else if (fuse_reply_buf(req, wait->line, wait->line_len) != 0) {
         put_line_back(wait->handle, wait->line_len);
     }
@@ -155,6 +159,7 @@ static bool due_locked(const struct wait *wait)
 {
     switch (wait->kind) {
     case WAIT_LINE:
+    case WAIT_TRACE:
         return scfs_wait_ready_locked(wait->handle);
     case WAIT_ATR:
         return wait->handle->reader->resetting == 0;
@@ -276,6 +281,22 @@ void scfs_wait_atr(fuse_req_t req, struct scfs_handle *handle, size_t size, off_
     }
     wait->size = size;
     wait->off = off;
+    begin(req, wait, false, nonblock ? EAGAIN : 0);
+}
+
+void scfs_wait_trace(fuse_req_t req, struct scfs_handle *handle, size_t size,
+                     bool nonblock)
+{
+    struct wait *wait;
+
+    if (scfs_trace_answer(req, handle, size))
+        return;
+    wait = wait_new(handle, WAIT_TRACE);
+    if (wait == NULL) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    wait->size = size;
     begin(req, wait, false, nonblock ? EAGAIN : 0);
 }
 

@@ -136,6 +136,8 @@ VOID SmartcardDebugPrint(const char *Format, ...) __attribute__((format(printf, 
 
 /* ---- devices found on a bus (this port) ------------------------------------------ */
 
+#define SMC_DESCRIPTOR_MAX 96
+
 /*
  * What is known about a physical reader. Strings are printable ASCII (other characters
  * as \xNN), NUL-terminated, empty when unknown.
@@ -153,6 +155,9 @@ struct smc_device_identity {
     uint8_t slot_count;      /* at least 1 */
     uint8_t busy_slot_count; /* slots that may be busy at once, 1 ... slot_count */
     uint8_t one_at_a_time;   /* not two devices that have this path in common */
+    /* For traces: configuration, interface, class and endpoint descriptors. */
+    uint8_t descriptor_length; /* 0: none */
+    uint8_t descriptor[SMC_DESCRIPTOR_MAX];
 };
 
 /*
@@ -181,6 +186,37 @@ VOID SmcReportDeviceDeparture(PDEVICE_OBJECT PhysicalDeviceObject, BOOLEAN surpr
  * thread; no lock held.
  */
 VOID SmcRequestService(PDEVICE_OBJECT DeviceObject, ULONG DelayMs);
+
+/* ---- traces ---------------------------------------------------------------------- */
+
+#define SMC_TRACE_SUBMITTED 'S'
+#define SMC_TRACE_COMPLETED 'C'
+
+#define SMC_TRACE_INTERRUPT 1
+#define SMC_TRACE_CONTROL   2
+#define SMC_TRACE_BULK      3
+
+/* A message on its way: one packet, however many transfers it takes. */
+struct smc_trace_packet {
+    UCHAR event;    /* SMC_TRACE_SUBMITTED to the device, or SMC_TRACE_COMPLETED from it */
+    UCHAR transfer; /* SMC_TRACE_INTERRUPT ... */
+    UCHAR endpoint; /* with the direction bit */
+    LONG status;    /* of a completion: 0 or a negative errno */
+    const UCHAR *setup; /* the 8 bytes of a control request that is submitted, or NULL */
+    const UCHAR *data;
+    ULONG length;
+    ULONG shown; /* bytes that may be seen; what follows may be a PIN and reads as 00 */
+};
+
+/* Whether anybody wants SmcTrace: ask before making a packet. */
+static inline BOOLEAN SmcTraceWanted(PDEVICE_OBJECT DeviceObject)
+{
+    return __atomic_load_n(&DeviceObject->Traced, __ATOMIC_RELAXED) != 0;
+}
+
+/* Shows a packet to who traces the function device; copies it. Any thread, no lock held;
+ * does not block. */
+VOID SmcTrace(PDEVICE_OBJECT DeviceObject, const struct smc_trace_packet *packet);
 
 /* One log line about a device (or NULL). Never give it card data. */
 VOID SmcLog(PDEVICE_OBJECT DeviceObject, NTSTATUS Status, const char *Format, ...)

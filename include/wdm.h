@@ -421,6 +421,7 @@ typedef struct _DEVICE_OBJECT {
     struct smc_device_identity *Identity; /* of a physical device */
     UNICODE_STRING InterfaceName;
     BOOLEAN InterfaceEnabled;
+    LONG Traced; /* of a function device: somebody wants SmcTrace; atomic */
     SMC_COUNTER *Counter; /* of a function device, set by its driver; NULL: counts nothing */
 } DEVICE_OBJECT;
 

@@ -70,6 +70,22 @@ VOID SmcRequestService(PDEVICE_OBJECT DeviceObject, ULONG DelayMs)
         now.service(now.context, DeviceObject, DelayMs);
 }
 
+void smc_io_trace(PDEVICE_OBJECT device, int on)
+{
+    __atomic_store_n(&device->Traced, on != 0, __ATOMIC_RELAXED);
+}
+
+VOID SmcTrace(PDEVICE_OBJECT DeviceObject, const struct smc_trace_packet *packet)
+{
+    struct smc_io_client now;
+
+    if (!SmcTraceWanted(DeviceObject))
+        return;
+    now = client_now();
+    if (now.trace != NULL)
+        now.trace(now.context, DeviceObject, packet);
+}
+
 /* ---- announcing a function ------------------------------------------------------- */
 
 /* Takes a function back from the client: true when the client had it. */

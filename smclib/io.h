@@ -22,6 +22,8 @@
  * client keeps one time per device, the earliest asked for. May be NULL: none is sent.
  * link: a driver has created or deleted a name for a reader (SmartcardCreateLink). May be
  *   NULL.
+ * trace: a message on its way to or from a device that smc_io_trace was called for; the
+ *   packet is valid during the call, which must not block. May be NULL.
  */
 struct smc_io_client {
     NTSTATUS (*arrived)(void *context, PDEVICE_OBJECT device);
@@ -30,6 +32,8 @@ struct smc_io_client {
     void *context;
     void (*link)(void *context, const char *name, int created);
     void (*service)(void *context, PDEVICE_OBJECT device, ULONG delay_ms);
+    void (*trace)(void *context, PDEVICE_OBJECT device,
+                  const struct smc_trace_packet *packet);
 };
 
 /* NULL takes the client away. */
@@ -39,6 +43,9 @@ void smc_io_register(const struct smc_io_client *client);
  * after which no device of it is left. The object is the caller's memory. */
 NTSTATUS smc_io_load(PDRIVER_OBJECT driver, DRIVER_INITIALIZE *driver_entry);
 void smc_io_unload(PDRIVER_OBJECT driver);
+
+/* Whether the function device's driver is to tell of its messages. */
+void smc_io_trace(PDEVICE_OBJECT device, int on);
 
 /* Identity of the physical device below a function device; never NULL. */
 const struct smc_device_identity *smc_io_identity(PDEVICE_OBJECT device);

@@ -171,6 +171,12 @@ static const struct constant attributes[] = {
 
 static const struct constant library[] = {
     IS(SMCLIB_VERSION, 0x150),
+    IS(SMC_DESCRIPTOR_MAX, 96),
+    IS(SMC_TRACE_SUBMITTED, 'S'),
+    IS(SMC_TRACE_COMPLETED, 'C'),
+    IS(SMC_TRACE_INTERRUPT, 1),
+    IS(SMC_TRACE_CONTROL, 2),
+    IS(SMC_TRACE_BULK, 3),
     IS(SMCLIB_VERSION_REQUIRED, 0x100),
     IS(MIN_BUFFER_SIZE, 288),
     IS(MAXIMUM_ATR_CODES, 4),

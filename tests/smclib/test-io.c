@@ -109,6 +109,15 @@ static void note_service(void *context, PDEVICE_OBJECT device, ULONG delay_ms)
     event("in", delay_ms);
 }
 
+static void note_trace(void *context, PDEVICE_OBJECT device,
+                       const struct smc_trace_packet *packet)
+{
+    assert_ptr_equal(context, events);
+    assert_int_equal(packet->event, SMC_TRACE_COMPLETED);
+    event("trace", device->SlotNumber);
+    event("C", packet->length);
+}
+
 static const struct smc_device_identity identity = {
     .vendor = "ACME", .product = "CCID 1", .slot_count = 2, .busy_slot_count = 1};
 
@@ -118,7 +127,8 @@ static int setup(void **state)
                                                 .gone = gone,
                                                 .log = take_line,
                                                 .context = events,
-                                                .service = note_service};
+                                                .service = note_service,
+                                                .trace = note_trace};
 
     (void)state;
     add_status = arrive_status = STATUS_SUCCESS;
@@ -280,6 +290,28 @@ static void test_io_service_is_asked_of_the_client_and_of_nobody_without_one(voi
     SmcReportDeviceDeparture(physical, FALSE);
 }
 
+static void test_io_trace_is_shown_only_while_it_is_wanted(void **state)
+{
+    const struct smc_trace_packet packet = {.event = SMC_TRACE_COMPLETED, .length = 10};
+    PDEVICE_OBJECT physical;
+
+    (void)state;
+    slots = interfaces = 1;
+    assert_status(SmcReportDeviceArrival(&driver, &identity, &driver, &physical),
+                  STATUS_SUCCESS);
+    assert_false(SmcTraceWanted(last_arrived));
+    SmcTrace(last_arrived, &packet);
+    assert_string_equal(events, "arrived0 ");
+    smc_io_trace(last_arrived, 1);
+    assert_true(SmcTraceWanted(last_arrived));
+    SmcTrace(last_arrived, &packet);
+    assert_string_equal(events, "arrived0 trace0 C10 ");
+    smc_io_trace(last_arrived, 0);
+    SmcTrace(last_arrived, &packet);
+    assert_string_equal(events, "arrived0 trace0 C10 ");
+    SmcReportDeviceDeparture(physical, FALSE);
+}
+
 static void test_io_without_a_client_devices_come_and_go_quietly(void **state)
 {
     PDEVICE_OBJECT physical;
@@ -377,6 +409,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_io_service_is_asked_of_the_client_and_of_nobody_without_one, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(test_io_trace_is_shown_only_while_it_is_wanted,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_io_without_a_client_devices_come_and_go_quietly, setup, teardown),
         cmocka_unit_test_setup_teardown(
