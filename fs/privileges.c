@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,9 +22,9 @@ bool scfs_privileges_find(const char *name, struct scfs_user *user)
 {
     const struct passwd *entry = getpwnam(name);
 
-    if (entry == NULL)
+    if (entry == NULL || strlen(name) >= sizeof user->name)
         return false;
-    user->name = name;
+    strcpy(user->name, name);
     user->uid = entry->pw_uid;
     user->gid = entry->pw_gid;
     return true;

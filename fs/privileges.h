@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 struct scfs_user {
-    const char *name;
+    char name[256];
     uid_t uid;
     gid_t gid; /* his first group */
 };

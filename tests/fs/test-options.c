@@ -120,6 +120,7 @@ static void test_parse_user_is_for_root_and_not_with_a_mount_that_is_there(void 
     if (root) {
         assert_ptr_equal(line.options.user, &line.user);
         assert_int_equal(line.user.uid, 0);
+        assert_string_equal(line.user.name, "root");
     }
     scfs_options_free(&line);
     assert_true(refused("--user root /dev/fd/3", &line));

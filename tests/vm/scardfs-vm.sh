@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # scardfs-vm.sh - the daemon in a guest kernel with real USB: a QEMU usb-ccid reader appears,
-# its card is pulled, it is unplugged and plugged in again. From the environment: SCARDFS, SCARDCALL.
+# its card is pulled, it is unplugged and plugged in again, it comes by usbip. From the environment:
+# SCARDFS, SCARDCALL.
 #
 # QEMU's reader is TPDU level, T=0 only: what its card is told goes out as TPDUs.
 # shellcheck disable=SC2317  # functions are called through step
@@ -33,7 +34,7 @@ if [ -z "$TESTBED_GUEST" ]; then
     if ! "$here/vm-run" --timeout 180 -- true >"$said" 2>&1; then
         skip "no guest boots here: $(head -n 1 "$said")"
     fi
-    "$here/vm-run" --reader 1 --timeout 300 \
+    "$here/vm-run" --reader 1 --vhci --timeout 300 \
         -e SCARDFS -e SCARDCALL -e LD_LIBRARY_PATH -e ASAN_OPTIONS -- sh "$0"
     exit
 fi
@@ -75,7 +76,8 @@ done
 sleeps() {
     [ "$(cat "$usb/power/runtime_status")" = suspended ]
 }
-is 'with power/control=on it stays awake' active "$(cat "$usb/power/runtime_status")"
+echo on >"$usb/power/control" # other rules of the machine may have said auto
+is 'with power/control=on it is awake' active "$(cat "$usb/power/runtime_status")"
 echo 100 >"$usb/power/autosuspend_delay_ms"
 echo auto >"$usb/power/control"
 step 'with auto it sleeps' eventually 20 sleeps
@@ -101,5 +103,32 @@ step 'with ENODEV' grep -q 'No such device$' "$dir/gone"
 step 'it is plugged in again' qmp reader-add r0
 step 'the reader is back' eventually 20 test -d "$r"
 is 'its ATR' "$atr" "$(cat "$r/atr")"
+
+# --- over the network, which here is the same machine: exported, and attached again
+export_reader() {
+    modprobe usbip_host && usbipd -D && usbip bind -b "$(usb_id)" >/dev/null 2>&1
+}
+usb_id() {
+    grep -lx 08e6 /sys/bus/usb/devices/*/idVendor | sed 's|/idVendor$||; s|.*/||'
+}
+attach() {
+    usbip attach -r 127.0.0.1 -b "$exported"
+}
+if command -v usbipd >/dev/null; then
+    exported=$(usb_id)
+    step 'the reader has its place' test -e "$mnt/by-path/usb-$exported-if0-slot0"
+    step 'usbip takes the reader' export_reader
+    step 'its directory disappears' eventually 20 absent "$r"
+    step 'usbip attaches it' eventually 20 attach
+    step 'the reader is back' eventually 20 test -d "$r"
+    is 'its ATR' "$atr" "$(cat "$r/atr")"
+    step 'it is at another place' not test -e "$mnt/by-path/usb-$exported-if0-slot0"
+    is 'SELECT is answered' 9000 "$(sh -c 'exec 4<>"$1" && echo 00a4040008f054455354424544 >&4 &&
+        read -r answer <&4 && echo "$answer"' - "$r/transmit")"
+    step 'usbip detaches it' usbip detach -p 0
+    step 'its directory disappears' eventually 20 absent "$r"
+else
+    printf 'SKIP vm usbip: no usbipd in the guest\n'
+fi
 step 'the daemon ends with status 0' stop_daemon
 finish
