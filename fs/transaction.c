@@ -206,6 +206,7 @@ void scfs_transaction_end(fuse_req_t req, struct scfs_handle *handle, const void
         end_locked(handle);
     pthread_mutex_unlock(&reader->lock);
 
+    scfs_reader_get(reader); /* once it is answered, the client may close */
     if (NT_SUCCESS(status) && !mine) {
         fuse_reply_err(req, EPERM);
     } else if (!NT_SUCCESS(status) || now) {
@@ -213,10 +214,11 @@ void scfs_transaction_end(fuse_req_t req, struct scfs_handle *handle, const void
         fuse_reply_ioctl(req, -smc_status_errno(status), &call, sizeof call);
     } else {
         start_end(req, handle, &call);
-        return;
+        mine = false; /* advances by itself */
     }
     if (mine)
         scfs_task_advance(reader, true);
+    scfs_reader_put(reader);
 }
 
 /* ---- flock ----------------------------------------------------------------------- */
@@ -233,8 +235,10 @@ static void unlock(fuse_req_t req, struct scfs_handle *handle)
     if (mine)
         end_locked(handle);
     pthread_mutex_unlock(&reader->lock);
+    scfs_reader_get(reader); /* once it is answered, the client may close */
     fuse_reply_err(req, 0);
     scfs_task_advance(reader, true);
+    scfs_reader_put(reader);
 }
 
 void scfs_transaction_flock(fuse_req_t req, struct scfs_handle *handle, int operation)
