@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #define THREADS_MAX      256 /* far above the readers that may be busy at once */
-#define IDLE_THREADS_MAX 16
+#define IDLE_THREADS_MAX 4   /* that stay when nobody asks */
 #define NUDGE_MS         20
 
 struct life {
