@@ -11,6 +11,7 @@
  *   stall|drop|timeext|short|badseq NAME N           the next N go wrong
  *   status
  *   calls
+ *   heap                      bytes that the program has allocated, in small pieces
  *
  * Where a device has several interfaces NAME may be 1-1/N, interface N of it.
  *
@@ -19,6 +20,7 @@
  */
 #include "usbemu.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +145,17 @@ static const char *plug(const char *name, const char *options)
     return NULL;
 }
 
+/* A sanitizer has a heap of its own. */
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+/* But for what malloc maps by itself. */
+static size_t heap_used(void)
+{
+    if (__sanitizer_get_current_allocated_bytes)
+        return __sanitizer_get_current_allocated_bytes();
+    return mallinfo2().uordblks;
+}
+
 static void run(const char *line, char *out, size_t room)
 {
     char command[32] = "", name[48] = "", arg[LINE_MAX_LEN] = "";
@@ -155,6 +168,11 @@ static void run(const char *line, char *out, size_t room)
     pthread_mutex_lock(&emu_lock);
     if (!strcmp(command, "status")) {
         status(out, room);
+        pthread_mutex_unlock(&emu_lock);
+        return;
+    }
+    if (!strcmp(command, "heap")) {
+        snprintf(out, room, "ok %zu\n", heap_used());
         pthread_mutex_unlock(&emu_lock);
         return;
     }
@@ -180,7 +198,6 @@ static void run(const char *line, char *out, size_t room)
         return;
     } else if (!strcmp(command, "unplug")) {
         emu_unplug(d);
-        emu_announce(d, false);
     } else {
         error = set_number(d, command, arg);
     }

@@ -72,13 +72,7 @@ bool emu_set_atr(struct emu_device *device, unsigned index, const char *hex)
 
 struct emu_device *emu_device(unsigned *i)
 {
-    while (*i < device_count) {
-        struct emu_device *device = devices[(*i)++];
-
-        if (!device->gone)
-            return device;
-    }
-    return NULL;
+    return *i < device_count ? devices[(*i)++] : NULL;
 }
 
 struct emu_device *emu_find(const char *name)
@@ -113,15 +107,6 @@ struct emu_device *emu_find_address(unsigned bus, unsigned address)
         if (device->bus == bus && device->address == address)
             return device;
     return NULL;
-}
-
-static unsigned there(void)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; emu_device(&i);)
-        count++;
-    return count;
 }
 
 /* As the kernel does: the next free one, 127 at most. */
@@ -377,7 +362,7 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
     if (emu_find(name))
         return NULL;
     *error = "too many readers";
-    if (device_count == EMU_DEVICES_MAX || there() >= EMU_THERE_MAX)
+    if (device_count == EMU_DEVICES_MAX)
         return NULL;
 
     device = emu_alloc(sizeof *device);
@@ -404,19 +389,39 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
     device->address = free_address(bus);
     emu_build_descriptors(device);
     device->interrupt_pending = device->interrupt_endpoint;
+    device->users = 1;
     devices[device_count++] = device;
     return device;
 }
 
+void emu_device_hold(struct emu_device *device)
+{
+    device->users++;
+}
+
+void emu_device_let_go(struct emu_device *device)
+{
+    if (--device->users == 0)
+        free_interfaces(device);
+}
+
 void emu_unplug(struct emu_device *device)
 {
-    for (struct emu_device *i = device; i; i = i->next_interface) {
-        i->gone = true;
-        emu_end_urbs(i, -ESHUTDOWN);
-        emu_forget(i, EMU_SLOTS_MAX);
+    unsigned i = 0;
+
+    while (devices[i] != device)
+        i++;
+    device_count--;
+    memmove(&devices[i], &devices[i + 1], (device_count - i) * sizeof *devices);
+    for (struct emu_device *d = device; d; d = d->next_interface) {
+        d->gone = true;
+        emu_end_urbs(d, -ESHUTDOWN);
+        emu_forget(d, EMU_SLOTS_MAX);
     }
     emu_handles_hang_up(device);
     discard(device);
+    emu_announce(device, false);
+    emu_device_let_go(device);
 }
 
 static void start(void)

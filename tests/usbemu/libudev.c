@@ -43,6 +43,7 @@ struct udev_device *emu_udev_device(struct emu_device *device, bool interface,
 
     d->references = 1;
     d->device = device;
+    emu_device_hold(device);
     d->interface = interface;
     d->action = action;
     snprintf(d->sysname, sizeof d->sysname, "%s%s", device->name,
@@ -54,6 +55,18 @@ struct udev_device *emu_udev_device(struct emu_device *device, bool interface,
         snprintf(d->node, sizeof d->node, "/dev/bus/usb/%03u/%03u", device->bus,
                  device->address);
     return d;
+}
+
+void emu_udev_device_free(struct udev_device *d)
+{
+    for (struct cached *c; (c = d->cache);) {
+        d->cache = c->next;
+        free(c->name);
+        free(c->value);
+        free(c);
+    }
+    emu_device_let_go(d->device);
+    free(d);
 }
 
 /* ---- udev ------------------------------------------------------------------------ */
@@ -93,14 +106,10 @@ EMU_EXPORT struct udev_device *udev_device_unref(struct udev_device *d)
     struct udev_device *parent;
 
     while (d && --d->references == 0) {
-        for (struct cached *c; (c = d->cache);) {
-            d->cache = c->next;
-            free(c->name);
-            free(c->value);
-            free(c);
-        }
         parent = d->parent;
-        free(d);
+        pthread_mutex_lock(&emu_lock);
+        emu_udev_device_free(d);
+        pthread_mutex_unlock(&emu_lock);
         d = parent;
     }
     return NULL;
@@ -121,7 +130,7 @@ EMU_EXPORT struct udev_device *udev_device_new_from_syspath(struct udev *udev,
             if (strcmp(d->syspath, path) == 0)
                 found = d;
             else
-                free(d);
+                emu_udev_device_free(d);
         }
     }
     pthread_mutex_unlock(&emu_lock);
@@ -136,8 +145,11 @@ EMU_EXPORT struct udev_device *udev_device_get_parent_with_subsystem_devtype(
     if (!d->interface || (subsystem && strcmp(subsystem, "usb") != 0) ||
         (devtype && strcmp(devtype, "usb_device") != 0))
         return NULL;
-    if (!d->parent)
+    if (!d->parent) {
+        pthread_mutex_lock(&emu_lock);
         d->parent = emu_udev_device(d->device, false, NULL);
+        pthread_mutex_unlock(&emu_lock);
+    }
     return d->parent; /* belongs to the child */
 }
 
@@ -289,7 +301,7 @@ EMU_EXPORT int udev_enumerate_scan_devices(struct udev_enumerate *e)
             *end = emu_alloc(sizeof **end);
             memcpy((*end)->name, d->syspath, sizeof d->syspath);
             end = &(*end)->next;
-            free(d);
+            emu_udev_device_free(d);
         }
     }
     pthread_mutex_unlock(&emu_lock);

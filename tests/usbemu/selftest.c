@@ -33,6 +33,7 @@ static uint8_t sequence;
 static int arrived, left;
 static uint8_t answer[70000];
 static int answer_len;
+static char reply[16384]; /* to the last command */
 
 static const uint8_t challenge[] = {0x00, 0xca, 0x00, 0x00, 0x08};
 
@@ -44,7 +45,7 @@ static int command(const char *format, ...) __attribute__((format(printf, 1, 2))
 static int command(const char *format, ...)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char line[512], reply[16384] = "";
+    char line[512];
     int fd = socket(AF_UNIX, SOCK_STREAM, 0), len;
     ssize_t got;
     va_list ap;
@@ -60,6 +61,7 @@ static int command(const char *format, ...)
     got = read(fd, reply, sizeof reply - 1);
     close(fd);
     assert_true(got > 0);
+    reply[got] = 0;
     return strstr(reply, "ok") != NULL;
 }
 
@@ -472,6 +474,30 @@ static void test_thirty_two_readers_arrive_and_leave(void **state)
     assert_int_equal(left, 32);
 }
 
+static long heap(void)
+{
+    long bytes = -1;
+
+    assert_true(command("heap"));
+    assert_int_equal(sscanf(reply, "ok %ld", &bytes), 1);
+    return bytes;
+}
+
+static void test_readers_that_have_left_leave_nothing_behind(void **state)
+{
+    long before = 0;
+
+    (void)state;
+    for (int i = 0; i < 250; i++) {
+        if (i == 50)
+            before = heap();
+        plug("level=short,card=1");
+        unplug(NULL);
+    }
+    /* the threads of the commands before may still have their buffers */
+    assert_in_range(heap(), 0, before + 48 * 1024);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -517,6 +543,7 @@ int main(void)
         cmocka_unit_test_teardown(test_pending_interrupt_does_not_spin, unplug),
         cmocka_unit_test_teardown(test_unplug_ends_everything_with_no_device, unplug),
         cmocka_unit_test(test_thirty_two_readers_arrive_and_leave),
+        cmocka_unit_test(test_readers_that_have_left_leave_nothing_behind),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -20,8 +20,10 @@ struct udev_device {
     struct cached *cache; /* values belong to the object */
 };
 
+/* With the lock held; udev_device_unref without it. */
 struct udev_device *emu_udev_device(struct emu_device *device, bool interface,
                                     const char *action);
+void emu_udev_device_free(struct udev_device *d);
 const char *emu_devtype(bool interface);
 struct udev_device *udev_device_unref(struct udev_device *d);
 

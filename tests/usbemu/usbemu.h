@@ -33,8 +33,8 @@
  * does so when the test says so (control socket), as the kernel would after its delay:
  * its URBs end with -ESHUTDOWN. A card that comes or goes wakes it up.
  *
- * An unplugged device stays allocated (its queues do not): handles and udev objects of
- * the program may point at it for as long as they like. EMU_DEVICES_MAX bounds that.
+ * An unplugged device stays allocated (its queues do not) until the last handle or udev
+ * object of the program that points at it has gone.
  *
  * Not done: isochronous transfers, streams, several configurations, sharing between
  * processes, static programs, the timing of a real bus beyond `latency`.
@@ -52,8 +52,7 @@
 
 #define EMU_EXPORT __attribute__((visibility("default")))
 
-#define EMU_DEVICES_MAX 4096 /* ever */
-#define EMU_THERE_MAX   100  /* at a time; there are 126 addresses */
+#define EMU_DEVICES_MAX 100 /* at a time; there are 126 addresses */
 #define EMU_SLOTS_MAX   16
 #define EMU_MESSAGE_MAX                                                                  \
     65556 /* CCID header 10 and an extended APDU, rounded as readers do */
@@ -130,6 +129,7 @@ struct emu_device {
     char name[32]; /* "1-1" */
     unsigned bus, address;
     bool gone;
+    unsigned users; /* the first interface's: being there, handles, udev objects */
     enum emu_level level;
     enum emu_iccd iccd;
     bool high_speed, interrupt_endpoint;
@@ -182,7 +182,11 @@ extern pthread_mutex_t emu_lock;
 void emu_start(void); /* not held; once: plugs USBEMU_DEVICES, listens on USBEMU_CTL */
 /* NULL and *error says why. */
 struct emu_device *emu_plug(const char *name, const char *options, const char **error);
+/* And says so to the program. */
 void emu_unplug(struct emu_device *device);
+/* The first interface, from being freed. */
+void emu_device_hold(struct emu_device *device);
+void emu_device_let_go(struct emu_device *device);
 struct emu_device *emu_find(const char *name);
 struct emu_device *emu_find_address(unsigned bus, unsigned address);
 /* The interface of that number, or that has the endpoint; NULL: none. */

@@ -41,6 +41,7 @@ int emu_handle_open(unsigned bus, unsigned address)
         if (ends[1] < FD_MAX && fcntl(ends[1], F_SETPIPE_SZ, 4096) > 0) {
             handle = emu_alloc(sizeof *handle);
             handle->device = device;
+            emu_device_hold(device);
             handle->fd = fd = ends[1];
             handle->read_fd = ends[0];
             handle->done_tail = &handle->done;
@@ -86,6 +87,7 @@ void emu_handle_close(int fd)
             if (d->claimed_by == handle)
                 d->claimed_by = NULL;
         emu_power_forget(handle);
+        emu_device_let_go(handle->device);
         free(handle);
         pthread_cond_broadcast(&emu_reapable); /* a REAPURB on it ends */
     }
