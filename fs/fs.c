@@ -34,9 +34,9 @@
  * Locks: registry -> reader -> executor -> timer; none is held across a driver call, a
  * FUSE answer or a notification.
  *
- * Deliberately not done: caching by the kernel (files change by themselves), inotify (it
- * does not see changes of a server; poll does; notifier.c has the exception), forget (nodes have no state of their
- * own).
+ * Deliberately not done: caching of contents by the kernel (files change by themselves),
+ * inotify (it does not see changes of a server; poll does; notifier.c has the exception),
+ * forget (nodes have no state of their own).
  */
 #include "fs/exchange.h"
 #include "fs/session.h"
