@@ -118,9 +118,14 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     } else {
         handle->uid = fuse_req_ctx(req)->uid;
         handle->session.pid = fuse_req_ctx(req)->pid;
+        handle->counted = scfs_quota_take(&fs->quota, handle->uid, SCFS_QUOTA_HANDLES);
         fi->fh = (uintptr_t)handle;
-        if (reply_open(req, fi, kind) != 0) /* nobody will release it */
+        if (!handle->counted) {
             scfs_handle_release(handle);
+            fuse_reply_err(req, ENFILE);
+        } else if (reply_open(req, fi, kind) != 0) { /* nobody will release it */
+            scfs_handle_release(handle);
+        }
     }
     if (reader != NULL)
         scfs_reader_put(reader);
@@ -310,6 +315,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
     InitializeListHead(&fs->waits);
     InitializeListHead(&fs->pollers);
     scfs_timer_init(&fs->timer, scfs_clock_ms);
+    scfs_quota_init(&fs->quota, options->handles_max, options->waits_max);
     scfs_notifier_init(fs);
     scfs_power_init(fs);
     clock_gettime(CLOCK_REALTIME, &fs->started);
@@ -321,6 +327,7 @@ void scfs_end(struct scfs *fs)
     while (!IsListEmpty(&fs->handles))
         scfs_handle_release(
             CONTAINING_RECORD(fs->handles.Flink, struct scfs_handle, link));
+    scfs_quota_destroy(&fs->quota);
     scfs_power_destroy(fs);
     scfs_notifier_destroy(fs);
     pthread_mutex_destroy(&fs->lock);

@@ -83,5 +83,7 @@ void scfs_handle_release(struct scfs_handle *handle)
     pthread_mutex_unlock(&handle->fs->lock);
     if (handle->reader != NULL)
         scfs_registry_closed(handle->reader);
+    if (handle->counted)
+        scfs_quota_give(&handle->fs->quota, handle->uid, SCFS_QUOTA_HANDLES);
     scfs_handle_put(handle);
 }

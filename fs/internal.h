@@ -24,6 +24,7 @@
 #include "fs/metrics.h"
 #include "fs/node.h"
 #include "fs/park.h"
+#include "fs/quota.h"
 #include "fs/reply.h"
 #include "fs/scardfs.h"
 #include "fs/text.h"
@@ -44,6 +45,7 @@ struct scfs {
     const struct scfs_driver *driver;
     struct fuse_session *session;
     struct scfs_timer timer;
+    struct scfs_quota quota;
     DRIVER_OBJECT driver_object;
     struct timespec started; /* the time of every file */
 
@@ -207,6 +209,9 @@ void scfs_tracker_end(struct scfs_reader *reader);
 void scfs_powerup_init(struct scfs_reader *reader);
 void scfs_powerup_card_arrived(struct scfs_reader *reader);
 void scfs_powerup_cancel(struct scfs_reader *reader);
+/* Somebody wants the ATR of a card that has never had power: resets it if the options say
+ * so. */
+void scfs_powerup_demand(struct scfs_reader *reader);
 /* A client's reset has ended. */
 void scfs_powerup_reset_ended(struct scfs_reader *reader, NTSTATUS status);
 
@@ -262,6 +267,7 @@ struct scfs_handle {
     enum scfs_kind kind;
     bool may_touch;
     uid_t uid;             /* of who has opened it */
+    bool counted;          /* among his open files */
     pthread_mutex_t *lock; /* the reader's or the registry's: what follows */
 
     struct scfs_turn_owner turn; /* of files that may touch the card */
@@ -271,6 +277,7 @@ struct scfs_handle {
         uint32_t share; /* SCARD_SHARE_MODE_*; 0: not connected */
         uint32_t card;  /* that its connection or transaction is about; 0: none yet */
         uint32_t used;  /* the card that it is a user of; 0: none */
+        unsigned waiting; /* requests that wait for its turn */
         bool taken;     /* its transaction has been taken away, and it does not know */
     } session;
 

@@ -107,6 +107,25 @@ void scfs_powerup_card_arrived(struct scfs_reader *reader)
         submit(reader);
 }
 
+void scfs_powerup_demand(struct scfs_reader *reader)
+{
+    bool queue;
+
+    if (!reader->fs->options->power_demand)
+        return;
+    pthread_mutex_lock(&reader->lock);
+    queue = !reader->gone && reader->present && !reader->touched &&
+            !reader->powerup.queued && reader->reset_status == STATUS_PENDING;
+    if (queue) {
+        reader->powerup.queued = true;
+        reader->resetting++;
+        reader->users++; /* until finish leaves */
+    }
+    pthread_mutex_unlock(&reader->lock);
+    if (queue)
+        submit(reader);
+}
+
 void scfs_powerup_cancel(struct scfs_reader *reader)
 {
     bool running;

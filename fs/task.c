@@ -51,6 +51,32 @@ static bool takes_turns(const struct scfs_task *task)
     return task->handle != NULL && !task->quiet;
 }
 
+/* ---- limits ---------------------------------------------------------------------- */
+
+/* False: his user has as many waits as he may, or the handle one already. Work without a
+ * request is counted by its maker. The reader's lock is held. */
+static bool count_wait_locked(struct scfs_task *task)
+{
+    struct scfs_handle *handle = task->handle;
+
+    if (task->park.req == NULL)
+        return true;
+    if (task->uid != 0 && handle->session.waiting > 0)
+        return false;
+    task->counted = scfs_quota_take(&handle->fs->quota, task->uid, SCFS_QUOTA_WAITS);
+    handle->session.waiting += task->counted;
+    return task->counted;
+}
+
+static void end_wait_locked(struct scfs_task *task)
+{
+    if (!task->counted)
+        return;
+    task->counted = false;
+    task->handle->session.waiting--;
+    scfs_quota_give(&task->handle->fs->quota, task->uid, SCFS_QUOTA_WAITS);
+}
+
 /* ---- taken away ------------------------------------------------------------------ */
 
 static bool withdraw(struct scfs_park *park, int error)
@@ -63,6 +89,7 @@ static bool withdraw(struct scfs_park *park, int error)
         scfs_turn_leave_ghost(turn, &task->turn);
     else if (waited)
         scfs_turn_withdraw(turn, &task->turn);
+    end_wait_locked(task);
     if (!waited) {
         scfs_executor_lock(task->reader->executor);
         waited = scfs_executor_withdraw_locked(task->reader->executor, &task->job);
@@ -295,6 +322,10 @@ static NTSTATUS enter_locked(struct scfs_task *task, uint32_t timeout_ms)
             scfs_turn_withdraw(&reader->turn, &task->turn);
         return STATUS_IO_TIMEOUT;
     }
+    if (!admitted && !count_wait_locked(task)) {
+        scfs_turn_withdraw(&reader->turn, &task->turn);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     (void)scfs_park_wait_locked(&task->park);
     reader->users++;
     InsertTailList(&reader->tasks, &task->link);
@@ -378,6 +409,8 @@ void scfs_task_start(struct scfs_task *task, uint32_t timeout_ms)
         return;
     if (task->park.interrupted)
         fuse_reply_err(task->park.req, EINTR);
+    else if (status == STATUS_INSUFFICIENT_RESOURCES)
+        fuse_reply_err(task->park.req, EDQUOT);
     else
         (void)task->ops->answer(task, status);
     scfs_task_put(task);
@@ -413,6 +446,7 @@ static struct scfs_task *collect(struct scfs_reader *reader, LIST_ENTRY *calls)
     while (begin == NULL && (entry = scfs_turn_next(&reader->turn)) != NULL) {
         struct scfs_task *task = CONTAINING_RECORD(entry, struct scfs_task, turn);
 
+        end_wait_locked(task);
         if (take_begin_locked(task)) {
             scfs_transaction_began_locked(task->handle);
             begin = task;

@@ -39,6 +39,7 @@ struct scfs_task {
     LONG refs;                  /* atomic */
 
     struct scfs_request request; /* the one that was sent last */
+    bool counted;                /* among the waits of its user */
     bool sent;                   /* request may be cancelled; the reader's lock */
     bool aborted;                /* nothing more is to be sent; the reader's lock */
     bool cancel;                 /* who has taken it away cancels request */

@@ -20,6 +20,7 @@ struct wait {
     LIST_ENTRY link; /* of the reader or the registry */
     struct scfs_park park;
     enum wait_kind kind;
+    bool counted; /* among those of its user */
     struct scfs_handle *handle;
     bool for_present; /* WAIT_CALL */
     size_t size;      /* of the read */
@@ -122,7 +123,9 @@ static void answer(struct wait *wait, int error)
 {
     fuse_req_t req = wait->park.req;
 
-    if (wait->kind == WAIT_CALL && error != EINTR) {
+    if (wait->counted)
+        scfs_quota_give(&wait->handle->fs->quota, wait->handle->uid, SCFS_QUOTA_WAITS);
+    if (wait->kind == WAIT_CALL && error != EINTR && error != EDQUOT) {
         NTSTATUS status = error == 0           ? STATUS_SUCCESS
                           : error == ETIMEDOUT ? STATUS_IO_TIMEOUT
                           : error == ENODEV    ? STATUS_DEVICE_REMOVED
@@ -213,6 +216,9 @@ static void begin(fuse_req_t req, struct wait *wait, bool contradicted, int expi
         collect_locked(wait);
     } else if (expired != 0) {
         error = expired;
+    } else if (!(wait->counted = scfs_quota_take(&handle->fs->quota, handle->uid,
+                                                 SCFS_QUOTA_WAITS))) {
+        error = EDQUOT;
     } else if (scfs_park_wait_locked(&wait->park)) {
         InsertTailList(list_of(handle), &wait->link);
         scfs_park_start_limit_locked(&wait->park);
@@ -267,6 +273,8 @@ void scfs_wait_atr(fuse_req_t req, struct scfs_handle *handle, size_t size, off_
     struct wait *wait;
     bool resetting;
 
+    if (off == 0)
+        scfs_powerup_demand(handle->reader);
     pthread_mutex_lock(handle->lock);
     resetting = handle->reader->resetting > 0 && off == 0;
     pthread_mutex_unlock(handle->lock);

@@ -14,6 +14,7 @@ seconds=${IDLE_SECONDS:-10}
 step 'the daemon mounts' start_emulated '1-1:level=short,card=1'
 step 'the reader appears' eventually 5 test -d "$mnt/reader0"
 step 'its card is powered' test -n "$(cat "$mnt/reader0/atr")"
+step 'without users it is powered down' eventually 10 grep -q swallowed "$mnt/reader0/state"
 cat "$mnt/reader0/events/absent" >/dev/null 2>&1 &
 waiter=$!
 step 'somebody waits for a removal' eventually 5 waits "$waiter" "$mnt/reader0/events/absent"
