@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,8 +23,12 @@
 
 enum key { KEY_USER = 1 };
 
+/* As FUSE_OPT_KEY, whose offset clang takes for a mistake. */
 static const struct fuse_opt separate[] = {
-    FUSE_OPT_KEY("--user ", KEY_USER), FUSE_OPT_KEY("--user=", KEY_USER), FUSE_OPT_END};
+    {.templ = "--user ", .offset = UINT_MAX, .value = KEY_USER},
+    {.templ = "--user=", .offset = UINT_MAX, .value = KEY_USER},
+    FUSE_OPT_END,
+};
 
 /* Who made the mount decides whose it is. */
 static struct scfs_access default_access(bool by_root)
