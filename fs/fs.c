@@ -15,16 +15,18 @@
  *
  * Requests. No handler sleeps. Either it answers at once (text files; what the library
  * answers alone, under its spin lock), or it parks the request (park.c: waits, wait.c;
- * queued and running calls, call.c), which is answered exactly once: by its event, an
+ * tasks, task.c), which is answered exactly once: by its event, an
  * interrupt, its limit, or the end of its reader. The one thread per physical reader (per
  * slot of one that works for several at once) that may block in the driver is its
  * executor (executor.c): the FUSE thread that brought a call to an idle reader.
  * max_threads is far above the number of readers, so executors never use up the threads
  * of the mount.
  *
- * States of a call: queued -> running -> done. Queued, it can be withdrawn by anybody
- * (interrupt, limit, removal). Running, the client can be answered early, and the IRP is
- * cancelled; it ends unheard.
+ * Work that touches the card is a task (task.c): in line -> queued -> running -> done. In
+ * line for its reader's turn (turn.c) or queued for its thread it can be withdrawn by
+ * anybody (interrupt, limit, removal). Running, the client can be answered early, and the
+ * IRP is cancelled; it ends unheard. Calls, written commands, transactions
+ * (transaction.c) and connections (connection.c) are tasks.
  *
  * Presence. tracker.c keeps one tracker pending and counts changes; every waiter is one
  * of fs on that one tracker; changes of the state are looked for whenever something has

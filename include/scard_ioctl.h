@@ -56,8 +56,7 @@ struct scard_call {
 
 /* ---- session calls --------------------------------------------------------------- */
 
-/* Each begins with {size, version} and ends in reserved words that must be 0. Until a
- * call is served its number answers ENOTTY; scardfs(5) says which are. */
+/* Each begins with {size, version} and ends in reserved words that must be 0. */
 
 #define SCARD_SHARE_MODE_EXCLUSIVE 1
 #define SCARD_SHARE_MODE_SHARED    2
