@@ -146,7 +146,7 @@ static NTSTATUS power_down(struct ccid_slot *slot)
 {
     NTSTATUS status = STATUS_SUCCESS;
 
-    if (ccid_state_current(slot) > SCARD_SWALLOWED) {
+    if (ccid_state_current(slot) > SCARD_SWALLOWED || slot->may_be_powered) {
         status = ccid_icc_power_off(slot);
         ccid_state_unpowered(slot);
     }

@@ -153,7 +153,7 @@ static NTSTATUS suspend(struct ccid_slot *slot)
 
     if (slot->suspended)
         return STATUS_SUCCESS;
-    if (ccid_state_current(slot) > SCARD_SWALLOWED) {
+    if (ccid_state_current(slot) > SCARD_SWALLOWED || slot->may_be_powered) {
         port->ops->enter(port->usb);
         status = ccid_icc_power_off(slot);
         port->ops->leave(port->usb);

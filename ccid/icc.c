@@ -41,6 +41,8 @@ NTSTATUS ccid_icc_power_off(struct ccid_slot *slot)
     };
     NTSTATUS status = ccid_cmd(slot, &command);
 
+    if (command.answered && command.answer.icc != CCID_ICC_ACTIVE)
+        slot->may_be_powered = false;
     if (status == STATUS_SUCCESS && command.answer.icc == CCID_ICC_ABSENT)
         return STATUS_NO_MEDIA;
     if (status != STATUS_SUCCESS && status != STATUS_NO_MEDIA && command.answered)
@@ -182,11 +184,13 @@ static bool powered_on(const struct ccid_command *command)
 }
 
 /* Whether the card is to be switched off first. */
-static bool begins_without_power(const struct ccid_desc *desc, enum ccid_reset kind)
+static bool begins_without_power(const struct ccid_slot *slot, enum ccid_reset kind)
 {
+    const struct ccid_desc *desc = &slot->device->desc;
+
     if (desc->transport == CCID_TRANSPORT_ICCD_A)
         return false; /* its power on begins so, always (iccd_a.c) */
-    return kind == CCID_RESET_COLD ||
+    return kind == CCID_RESET_COLD || slot->may_be_powered ||
            (kind == CCID_RESET_FIRST && (desc->quirks & CCID_QUIRK_POWER_OFF_FIRST) != 0);
 }
 
@@ -200,7 +204,7 @@ NTSTATUS ccid_icc_power_on(struct ccid_slot *slot, enum ccid_reset kind,
     uint8_t select[3];
     int count = voltages(slot, kind == CCID_RESET_WARM, select);
 
-    if (begins_without_power(&slot->device->desc, kind))
+    if (begins_without_power(slot, kind))
         status = discharge(slot);
     for (int i = 0; i < count && status == STATUS_SUCCESS; i++) {
         uint64_t now = port->ops->now_ms(port->usb);

@@ -7,7 +7,8 @@
  * read until the slot status with that number; clear both endpoints and ask for the slot
  * status twice, with both halves of the abort between if only one had arrived; a port
  * reset, once, if nobody shares the device. In the end the card is powered off: nobody
- * knows what it has executed. A token without bulk endpoints begins with that.
+ * knows what it has executed; where the time is over before that, its next reset begins
+ * so. A token without bulk endpoints begins with that.
  */
 #include "ccid/trace.h"
 
@@ -139,7 +140,7 @@ static bool is_aborting(const struct ccid_answer *answer)
 }
 
 /* A command that is answered with a slot status, without repairs of its own. */
-static NTSTATUS simple_command(const struct resync *r, uint8_t type)
+static NTSTATUS simple_command(const struct resync *r, uint8_t type, enum ccid_icc *icc)
 {
     struct ccid_command command = {
         .type = type,
@@ -154,13 +155,25 @@ static NTSTATUS simple_command(const struct resync *r, uint8_t type)
     status = ccid_cmd_once(r->slot, &command);
     if (!command.answered)
         return status;
+    *icc = command.answer.icc;
     return is_aborting(&command.answer) ? STATUS_CANCELLED : STATUS_SUCCESS;
 }
 
 /* The reader answers again: the end of every way back. */
 static NTSTATUS ask_status(const struct resync *r)
 {
-    return simple_command(r, CCID_GET_SLOT_STATUS);
+    enum ccid_icc icc;
+
+    return simple_command(r, CCID_GET_SLOT_STATUS, &icc);
+}
+
+static NTSTATUS switch_off(const struct resync *r)
+{
+    enum ccid_icc icc = CCID_ICC_ACTIVE;
+    NTSTATUS status = simple_command(r, CCID_ICC_POWER_OFF, &icc);
+
+    r->slot->may_be_powered = icc == CCID_ICC_ACTIVE;
+    return status;
 }
 
 static NTSTATUS ask_twice(const struct resync *r)
@@ -194,10 +207,10 @@ static NTSTATUS recall_reader(const struct resync *r)
 /* ICCD has no abort and no queue: what the token was doing ends with its power. */
 static NTSTATUS switch_token_off(const struct resync *r)
 {
-    NTSTATUS status = simple_command(r, CCID_ICC_POWER_OFF);
+    NTSTATUS status = switch_off(r);
 
     if (status != STATUS_SUCCESS && status != STATUS_DEVICE_REMOVED)
-        status = simple_command(r, CCID_ICC_POWER_OFF);
+        status = switch_off(r);
     return status;
 }
 
@@ -264,7 +277,7 @@ static NTSTATUS resync(struct ccid_slot *slot, uint32_t budget_ms)
     slot->out_of_step = false;
     device->was_reset = false;
     ccid_trouble_over(device);
-    return off ? STATUS_SUCCESS : simple_command(&r, CCID_ICC_POWER_OFF);
+    return off ? STATUS_SUCCESS : switch_off(&r);
 }
 
 NTSTATUS ccid_resync(struct ccid_slot *slot, uint32_t budget_ms)

@@ -78,12 +78,13 @@ struct ccid_slot {
     PDEVICE_OBJECT object;
     UNICODE_STRING interface_name;
     uint8_t index;
-    bool open;        /* atomic: between CREATE and CLOSE */
-    bool suspended;   /* executor only, like the rest */
-    bool out_of_step; /* the last command failed half-way: resynchronise first */
-    uint8_t voltage;  /* bPowerSelect of the last power-on that worked */
-    bool trying;      /* a quarantined device may be spoken to */
-    bool secret;      /* the card's command at work may bring a PIN (trace.h) */
+    bool open;           /* atomic: between CREATE and CLOSE */
+    bool suspended;      /* executor only, like the rest */
+    bool out_of_step;    /* the last command failed half-way: resynchronise first */
+    bool may_be_powered; /* whatever CurrentState says: resync had no time to see to it */
+    uint8_t voltage;     /* bPowerSelect of the last power-on that worked */
+    bool trying;         /* a quarantined device may be spoken to */
+    bool secret;         /* the card's command at work may bring a PIN (trace.h) */
     struct ccid_poll poll;
     uint64_t turn_ms; /* a turn was asked for then; 0: none, as far as is known */
     bool look;        /* atomic: the next turn looks for a card in any case */

@@ -156,6 +156,40 @@ static void test_dead_reader_costs_a_second_now_and_the_rest_later(void **state)
     bench_end(&bench);
 }
 
+static void spend_a_second(void *context)
+{
+    struct ccid_usb *usb = context;
+
+    usb->now_ms += 1000;
+}
+
+/* The reader is back in step just as the time is over: nobody has switched the card off,
+ * and its next reset begins with that, once. */
+static void test_card_that_was_not_switched_off_in_time_is_before_its_reset(void **state)
+{
+    struct script_step *step;
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_out(&bench.usb, BENCH_SELECT_OUT)->result = CCID_USB_IO;
+    script_abort_request(&bench.usb, 0);
+    script_command(&bench.usb, "72 00000000 00 SS 000000", "81 00000000 00 SS 00 00 00");
+    script_out(&bench.usb, BENCH_STATUS_OUT);
+    step = script_in(&bench.usb, "81 00000000 00 SS 00 00 00");
+    step->action = spend_a_second;
+    step->context = &bench.usb;
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_DEVICE_ERROR);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+
+    script_command(&bench.usb, BENCH_OFF_OUT, BENCH_OFF_IN);
+    power_on(&bench);
+    script_command(&bench.usb, BENCH_OFF_OUT, BENCH_OFF_IN);
+    assert_int_equal(bench_power(&bench, SCARD_POWER_DOWN), STATUS_SUCCESS);
+    power_on(&bench);
+    bench_end(&bench);
+}
+
 static void test_port_of_a_shared_device_is_never_reset(void **state)
 {
     struct bench bench;
@@ -221,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_half_an_abort_that_arrived_is_completed),
         cmocka_unit_test(test_reader_that_says_aborted_does_not_refuse_aborts),
         cmocka_unit_test(test_dead_reader_costs_a_second_now_and_the_rest_later),
+        cmocka_unit_test(test_card_that_was_not_switched_off_in_time_is_before_its_reset),
         cmocka_unit_test(test_port_of_a_shared_device_is_never_reset),
         cmocka_unit_test(test_stalled_bulk_in_is_cleared_while_draining),
         cmocka_unit_test(test_drain_is_bounded),
