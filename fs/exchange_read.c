@@ -81,6 +81,7 @@ static struct part take_locked(struct scfs_handle *handle, size_t size)
     return part;
 }
 
+/* The caller has a reference of its own: once it is answered, the client may close. */
 static void deliver(fuse_req_t req, struct scfs_handle *handle, struct part *part)
 {
     int gone = part->error != 0
@@ -163,10 +164,13 @@ void scfs_exchange_read(fuse_req_t req, struct scfs_handle *handle, size_t size,
     pthread_mutex_lock(handle->lock);
     part = take_locked(handle, size);
     pthread_mutex_unlock(handle->lock);
-    if (!part.taken && part.error == EAGAIN && !nonblock)
+    if (!part.taken && part.error == EAGAIN && !nonblock) {
         park(req, handle, size);
-    else
-        deliver(req, handle, &part);
+        return;
+    }
+    scfs_handle_get(handle);
+    deliver(req, handle, &part);
+    scfs_handle_put(handle);
 }
 
 /* The first one that waits, taken, with its part; NULL when there is none. */
