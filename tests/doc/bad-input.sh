@@ -6,7 +6,7 @@
 set -u
 
 map=$1
-last=${2:-39}
+last=${2:-40}
 tests=$(dirname "$map")
 bad=0
 number=0
