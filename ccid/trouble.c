@@ -2,7 +2,9 @@
 /*
  * trouble.c - what goes wrong with a device, and what follows: it is counted; a device
  * that does not come back into step is tried again from time to time, by itself; one that
- * keeps breaking the rules is left alone for a while (health.c). Any thread.
+ * keeps breaking the rules is left alone for a while (health.c). Health is the device's,
+ * step is each slot's: once one of them has brought the device back the others follow, in
+ * turns of their own. Any thread.
  */
 #include "ccid/slot.h"
 
@@ -94,10 +96,15 @@ void ccid_trouble_tell(struct ccid_slot *slot)
 
 void ccid_trouble_over(struct ccid_device *device)
 {
+    bool failed;
+
     pthread_mutex_lock(&device->lock);
+    failed = device->health.condition == CCID_OUT_OF_ORDER;
     if (device->health.condition != CCID_QUARANTINED)
         ccid_health_recovered(&device->health);
     pthread_mutex_unlock(&device->lock);
+    if (failed)
+        ccid_service_ask_all(device, 0); /* the others may be out of step, too */
 }
 
 /* ---- the way back ---------------------------------------------------------------- */
@@ -137,9 +144,10 @@ uint32_t ccid_trouble_turn(struct ccid_slot *slot)
     pthread_mutex_lock(&device->lock);
     wait_ms = ccid_health_wait(&device->health, now);
     pthread_mutex_unlock(&device->lock);
-    if (wait_ms == CCID_NO_RETRY || (!quarantined && !slot->out_of_step))
+    if (!quarantined && !slot->out_of_step)
         return CCID_NO_RETRY;
-    if (wait_ms > 0)
+    /* CCID_NO_RETRY: another slot has brought the device back. */
+    if (wait_ms > 0 && wait_ms != CCID_NO_RETRY)
         return wait_ms;
     slot->trying = true;
     status = ccid_resync(slot, CCID_RESYNC_LATER_MS);

@@ -606,6 +606,47 @@ static void test_dead_reader_that_comes_back_serves_the_next_command_at_once(voi
     end();
 }
 
+static NTSTATUS reset_second(void)
+{
+    static const uint8_t cold[] = {SCARD_COLD_RESET, 0, 0, 0};
+    uint8_t buffer[64];
+    ULONG length;
+
+    memcpy(buffer, cold, sizeof(cold));
+    return smc_irp_ioctl(v.bench.slots[1], NULL, IOCTL_SMARTCARD_POWER, buffer,
+                         sizeof(cold), sizeof(buffer), &length);
+}
+
+/* Both slots were in the middle of a command; the second one brings the device back. */
+static void test_slot_follows_the_one_that_has_brought_the_reader_back(void **state)
+{
+    struct ccid_virtual_shape shape = ccid_virtual_default_shape;
+    struct ccid_slot *second;
+
+    (void)state;
+    shape.slot_count = 2;
+    virtual_bench_begin_shape(&v, &shape, NULL);
+    second = v.bench.slots[1]->DeviceExtension;
+    assert_int_equal(ccid_virtual_reader_insert(v.reader, 1, NULL, 0), 0);
+    works();
+    break_bus();
+    assert_int_equal(bench_transmit(&v.bench, ECHO), STATUS_IO_TIMEOUT);
+    assert_int_not_equal(reset_second(), STATUS_SUCCESS);
+    assert_true(slot()->out_of_step);
+    assert_true(second->out_of_step);
+    fault_usb_disarm(&v.faults);
+
+    assert_int_equal(reset_second(), STATUS_SUCCESS);
+    assert_int_equal(health()->condition, CCID_HEALTHY);
+    assert_true(slot()->out_of_step);
+    assert_int_equal(bench_service_wait(&v.bench, 0), 0);
+    bench_service(&v.bench, 0);
+    assert_false(slot()->out_of_step);
+    assert_int_equal(bench_service_wait(&v.bench, 0), -1);
+    works();
+    end();
+}
+
 /* Answers of the wrong type until nothing is sent any more. */
 static void misbehave(void)
 {
@@ -755,6 +796,7 @@ int main(void)
         cmocka_unit_test(test_reader_that_comes_back_is_brought_back_by_itself),
         cmocka_unit_test(
             test_dead_reader_that_comes_back_serves_the_next_command_at_once),
+        cmocka_unit_test(test_slot_follows_the_one_that_has_brought_the_reader_back),
         cmocka_unit_test(test_reader_that_breaks_the_rules_is_quarantined),
         cmocka_unit_test(test_quarantine_is_tried_after_a_minute_and_then_later),
         cmocka_unit_test(test_quarantine_ends_when_the_reader_behaves),
