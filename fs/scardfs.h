@@ -24,7 +24,7 @@ struct scfs_driver {
     int (*type)(PDEVICE_OBJECT device, const char *keys);
 };
 
-#define SCFS_SHAPES_MAX  64
+#define SCFS_SHAPES_MAX  127 /* as many as a USB bus has room for */
 #define SCFS_DRIVERS_MAX 16
 
 struct scfs_user; /* privileges.h */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tree.c - lookup, attributes, links and listing. Nothing is cached by the kernel
- * (timeouts of 0), so a reader that is gone is gone at once, and the link that another
+ * tree.c - lookup, attributes, links and listing. The kernel asks for readers and
+ * links each time, so a reader that is gone is gone at once, and the link that another
  * reader gets by its going is there. Offsets in the listing of readers, or of links to
  * them, are those of arrival, so that a listing survives readers that come and go
  * meanwhile.
@@ -17,11 +17,31 @@
 #include "fs/links.h"
 
 #define FIRST_READER_OFFSET 64 /* behind the fixed entries of a directory */
+#define STAY_S              3600
 #define LINK_TARGET_SIZE    (SCFS_READER_NAME_SIZE + 3)
 
 static struct scfs *fs_of(fuse_req_t req)
 {
     return fuse_req_userdata(req);
+}
+
+/*
+ * What the kernel may keep. Attributes are those of the day the reader arrived, but for
+ * the root's count of directories. Names in a reader's directory are there as long as it
+ * is, and it is looked up each time; those of attributes come and go with the card, and
+ * each look-up of `power` gives another inode.
+ */
+static double attributes_stay_s(enum scfs_kind kind)
+{
+    return kind == SCFS_ROOT ? 0 : STAY_S;
+}
+
+static double name_stays_s(enum scfs_kind kind)
+{
+    bool fixed = kind < SCFS_ATTRIBUTE && kind != SCFS_READER && kind != SCFS_POWER &&
+                 !scfs_node_is_link(kind);
+
+    return fixed ? STAY_S : 0;
 }
 
 /* The reader of an inode, with a reference; true without one for the mount's own. */
@@ -156,6 +176,8 @@ void scfs_tree_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         fuse_reply_err(req, ENOENT);
         return;
     }
+    entry.attr_timeout = attributes_stay_s(scfs_node_kind(entry.ino));
+    entry.entry_timeout = name_stays_s(scfs_node_kind(entry.ino));
     fuse_reply_entry(req, &entry);
 }
 
@@ -165,7 +187,7 @@ void scfs_tree_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
     (void)fi;
     if (fill_stat(fs_of(req), ino, &st))
-        fuse_reply_attr(req, &st, 0);
+        fuse_reply_attr(req, &st, attributes_stay_s(scfs_node_kind(ino)));
     else
         fuse_reply_err(req, ENODEV);
 }

@@ -124,10 +124,10 @@ step 'an unmount ends it' eventually 5 not is_mounted
 step 'no mount point' refuses 2 . -f
 step 'an unknown option' refuses 2 nonsense -f -o nonsense "$mnt"
 step 'a bad power policy' refuses 2 power -f -o power=sideways "$mnt"
-step 'a bad number of readers' refuses 2 '1 to 64: 1x' -f --virtual=1x "$mnt"
+step 'a bad number of readers' refuses 2 '1 to 127: 1x' -f --virtual=1x "$mnt"
 step 'a shape that nobody knows' refuses 1 'no shape "cube"; there are tpdu' -f --virtual=cube "$mnt"
-step 'no readers' refuses 2 '1 to 64: 0' -f --virtual=0 "$mnt"
-step 'too many readers' refuses 2 '1 to 64: 65' -f --virtual=65 "$mnt"
+step 'no readers' refuses 2 '1 to 127: 0' -f --virtual=0 "$mnt"
+step 'too many readers' refuses 2 '1 to 127: 128' -f --virtual=128 "$mnt"
 step 'the shape of a real reader' refuses 1 NOT_SUPPORTED -f --virtual=08e6:3437 "$mnt"
 step 'a mount point that is not there' refuses 1 "$dir/none" -f --virtual "$dir/none"
 : >"$dir/file"
