@@ -168,13 +168,10 @@ static NTSTATUS sample_slot(struct ccid_slot *slot)
     return icc == CCID_ICC_ACTIVE ? ccid_icc_power_off(slot) : STATUS_SUCCESS;
 }
 
-void ccid_device_rest(struct ccid_device *device)
+static bool has_card(struct ccid_device *device)
 {
-    const struct ccid_usb_port *port = &device->port;
-    bool card = (device->desc.quirks & CCID_QUIRK_NO_AUTOSUSPEND) != 0;
+    bool card = false;
 
-    if (port->ops->may_sleep == NULL)
-        return;
     for (uint8_t i = 0; i < device->desc.slot_count && !card; i++) {
         struct ccid_slot *slot = ccid_slot_hold(device, i);
 
@@ -183,7 +180,25 @@ void ccid_device_rest(struct ccid_device *device)
         card = ccid_state_current(slot) > SCARD_ABSENT;
         SmartcardReleaseRemoveLock(&slot->ext);
     }
-    port->ops->may_sleep(port->usb, !card);
+    return card;
+}
+
+/* One thread at a time looks and tells the carrier; another one that comes meanwhile
+ * makes it do both again. So what was told last is what was seen last. */
+void ccid_device_rest(struct ccid_device *device)
+{
+    const struct ccid_usb_port *port = &device->port;
+    bool never = (device->desc.quirks & CCID_QUIRK_NO_AUTOSUSPEND) != 0;
+    unsigned seen;
+
+    if (port->ops->may_sleep == NULL ||
+        __atomic_fetch_add(&device->rests, 1, __ATOMIC_SEQ_CST) != 0)
+        return;
+    do {
+        seen = __atomic_load_n(&device->rests, __ATOMIC_SEQ_CST);
+        port->ops->may_sleep(port->usb, !never && !has_card(device));
+    } while (!__atomic_compare_exchange_n(&device->rests, &seen, 0, false,
+                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 }
 
 NTSTATUS ccid_device_start(struct ccid_device *device)

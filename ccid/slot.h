@@ -53,6 +53,8 @@ struct ccid_device {
 
     bool gone; /* atomic: no transfer makes sense any more */
 
+    unsigned rests; /* atomic: calls of ccid_device_rest not heeded yet */
+
     /* Guards what follows; a leaf lock, for a few instructions. */
     pthread_mutex_t lock;
     struct ccid_slot *slots[CCID_SLOTS_MAX];
@@ -459,7 +461,8 @@ NTSTATUS ccid_slot_create(PDRIVER_OBJECT driver, struct ccid_device *device,
 void ccid_slot_delete(struct ccid_slot *slot);
 /* First use of the device: drain, interrupt endpoint, slot states, rates. */
 NTSTATUS ccid_device_start(struct ccid_device *device);
-/* Without a card in any slot the device may be suspended. Any thread; nobody is in. */
+/* A card has come or gone, or nobody uses the device any more: without a card in any slot
+ * it may be suspended. Any thread, also while an executor is in. */
 void ccid_device_rest(struct ccid_device *device);
 void ccid_rates_read(struct ccid_device *device);
 /* Smallest number that no other slot with this vendor and type has. */

@@ -461,6 +461,56 @@ static void test_rates_that_a_reader_does_not_reach_are_not_in_its_list(void **s
     bench_end(&bench);
 }
 
+/* ---- rest ------------------------------------------------------------------------ */
+
+static struct {
+    const char *news; /* come while the carrier is told, as from another thread */
+    unsigned told, at_once, most_at_once;
+    bool last; /* in the order in which the calls ended */
+} rest;
+
+static void told(struct ccid_usb *usb, bool yes)
+{
+    const char *news = rest.news;
+
+    rest.at_once++;
+    if (rest.at_once > rest.most_at_once)
+        rest.most_at_once = rest.at_once;
+    rest.news = NULL;
+    if (news != NULL)
+        script_notify(usb, news);
+    rest.at_once--;
+    rest.told++;
+    rest.last = yes;
+}
+
+/* A thread that saw no card and was then held up must not have the last word. */
+static void test_card_that_comes_while_the_reader_is_told_to_rest_keeps_it_awake(
+    void **state)
+{
+    struct ccid_usb_ops ops = scripted_ops;
+    struct bench bench;
+
+    (void)state;
+    memset(&rest, 0, sizeof(rest));
+    ops.may_sleep = told;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench.port.ops = &ops;
+    bench_add(&bench, false);
+    assert_true(rest.told > 0 && rest.last);
+
+    rest.news = "50 03";
+    rest.told = 0;
+    ccid_device_rest(bench.device);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+    assert_int_equal(rest.told, 2);
+    assert_int_equal(rest.most_at_once, 1);
+    assert_false(rest.last);
+    script_notify(&bench.usb, "50 02");
+    assert_true(rest.last);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +533,8 @@ int main(void)
         cmocka_unit_test(test_longest_lists_fit),
         cmocka_unit_test(test_secondary_slots_of_some_readers_have_their_own_rates),
         cmocka_unit_test(test_rates_that_a_reader_does_not_reach_are_not_in_its_list),
+        cmocka_unit_test(
+            test_card_that_comes_while_the_reader_is_told_to_rest_keeps_it_awake),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
