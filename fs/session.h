@@ -69,8 +69,10 @@ void scfs_users_card_changed_locked(struct scfs_reader *reader);
 /* The handle is a user from now on; is closed. */
 void scfs_users_add_locked(struct scfs_handle *handle);
 void scfs_users_remove_locked(struct scfs_handle *handle);
-/* Before the first request of a task: makes the card clean if another user has left his
- * state in it. */
+/* A task of a handle is about to touch the card. False: another user has left his state
+ * in it, and prepare has to come first. */
+bool scfs_users_touch_locked(struct scfs_task *task);
+/* In the executor: makes the card clean if it has to be. */
 NTSTATUS scfs_users_prepare(struct scfs_task *task);
 /* The card has to be reset before anybody touches it again, and soon. */
 void scfs_users_reset(struct scfs_reader *reader);

@@ -200,6 +200,7 @@ static NTSTATUS begin_run(struct scfs_task *task)
 {
     struct scfs_reader *reader = task->reader;
     const bool touches = takes_turns(task) && !task->ops->ends;
+    bool clean = true;
     NTSTATUS status = STATUS_SUCCESS;
 
     pthread_mutex_lock(&reader->lock);
@@ -213,10 +214,10 @@ static NTSTATUS begin_run(struct scfs_task *task)
     if (NT_SUCCESS(status) && touches) {
         reader->touched = true;
         scfs_session_bind_locked(task->handle);
-        scfs_users_add_locked(task->handle);
+        clean = scfs_users_touch_locked(task);
     }
     pthread_mutex_unlock(&reader->lock);
-    return NT_SUCCESS(status) && touches ? scfs_users_prepare(task) : status;
+    return clean ? status : scfs_users_prepare(task);
 }
 
 static void leave_turn(struct scfs_task *task, bool in_place)

@@ -61,6 +61,29 @@ static NTSTATUS make_clean(struct scfs_task *task, bool owed)
     return status;
 }
 
+static bool is_foreign_locked(const struct scfs_task *task)
+{
+    const struct scfs_reader *reader = task->reader;
+
+    return !reader->fs->options->share_state && task->handle != NULL &&
+           reader->card.has_last_uid && reader->card.last_uid != task->uid;
+}
+
+static void touch_locked(struct scfs_task *task)
+{
+    task->reader->card.has_last_uid = task->handle != NULL;
+    task->reader->card.last_uid = task->uid;
+}
+
+bool scfs_users_touch_locked(struct scfs_task *task)
+{
+    scfs_users_add_locked(task->handle);
+    if (task->reader->card.reset_owed || is_foreign_locked(task))
+        return false;
+    touch_locked(task);
+    return true;
+}
+
 NTSTATUS scfs_users_prepare(struct scfs_task *task)
 {
     struct scfs_reader *reader = task->reader;
@@ -69,8 +92,7 @@ NTSTATUS scfs_users_prepare(struct scfs_task *task)
 
     pthread_mutex_lock(&reader->lock);
     owed = reader->card.reset_owed;
-    foreign = !reader->fs->options->share_state && task->handle != NULL &&
-              reader->card.has_last_uid && reader->card.last_uid != task->uid;
+    foreign = is_foreign_locked(task);
     reader->card.reset_owed = false;
     pthread_mutex_unlock(&reader->lock);
     if (owed || foreign)
@@ -78,8 +100,7 @@ NTSTATUS scfs_users_prepare(struct scfs_task *task)
     if (!NT_SUCCESS(status))
         return status;
     pthread_mutex_lock(&reader->lock);
-    reader->card.has_last_uid = task->handle != NULL;
-    reader->card.last_uid = task->uid;
+    touch_locked(task);
     pthread_mutex_unlock(&reader->lock);
     return STATUS_SUCCESS;
 }
