@@ -8,7 +8,9 @@
 
 #include "fs/attributes.h"
 
-#define KIND_BITS 12
+/* From the least significant bit: kind, sequence, alias. */
+#define KIND_BITS     12
+#define SEQUENCE_BITS 42
 
 /* The files that every reader, and the mount itself, has. */
 static const struct node {
@@ -53,7 +55,12 @@ uint64_t scfs_node_ino(uint64_t sequence, enum scfs_kind kind)
 
 uint64_t scfs_node_sequence(uint64_t ino)
 {
-    return ino >> KIND_BITS;
+    return ino >> KIND_BITS & ((UINT64_C(1) << SEQUENCE_BITS) - 1);
+}
+
+uint64_t scfs_node_alias(uint64_t ino, unsigned n)
+{
+    return ino + ((uint64_t)n << (KIND_BITS + SEQUENCE_BITS));
 }
 
 enum scfs_kind scfs_node_kind(uint64_t ino)

@@ -49,6 +49,10 @@ uint64_t scfs_node_ino(uint64_t sequence, enum scfs_kind kind);
 uint64_t scfs_node_sequence(uint64_t ino);
 enum scfs_kind scfs_node_kind(uint64_t ino);
 
+/* The same node under another inode number; the number of those is limited, and they come
+ * round again. */
+uint64_t scfs_node_alias(uint64_t ino, unsigned n);
+
 bool scfs_node_is_dir(enum scfs_kind kind);
 bool scfs_node_is_link(enum scfs_kind kind);
 /* S_IFDIR, S_IFLNK or S_IFREG. */

@@ -90,7 +90,7 @@ static bool fill_stat(struct scfs *fs, fuse_ino_t ino, struct stat *st)
     if (reader != NULL)
         access = &reader->access;
     *st = (struct stat){0};
-    st->st_ino = ino;
+    st->st_ino = scfs_node_ino(scfs_node_sequence(ino), kind);
     st->st_mode = scfs_node_mode(kind, access->mode);
     st->st_mode |= scfs_node_type(kind);
     if (kind == SCFS_TRACE)
@@ -178,6 +178,11 @@ void scfs_tree_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     }
     entry.attr_timeout = attributes_stay_s(scfs_node_kind(entry.ino));
     entry.entry_timeout = name_stays_s(scfs_node_kind(entry.ino));
+    /* The kernel lets one write at a time into an inode, and those behind it wait where no
+     * signal reaches them. A write of `power` may take long: each open has its own. */
+    if (scfs_node_kind(entry.ino) == SCFS_POWER)
+        entry.ino =
+            scfs_node_alias(entry.ino, (unsigned)InterlockedIncrement(&fs->aliases));
     fuse_reply_entry(req, &entry);
 }
 

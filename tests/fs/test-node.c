@@ -19,6 +19,22 @@ static void test_ino_of_two_readers_never_is_the_same(void **state)
     assert_int_equal(scfs_node_kind(scfs_node_ino(77, SCFS_STATE)), SCFS_STATE);
 }
 
+static void test_alias_is_the_same_node_with_another_number(void **state)
+{
+    const uint64_t ino = scfs_node_ino(UINT64_C(1) << 40, SCFS_POWER);
+
+    (void)state;
+    assert_int_equal(scfs_node_alias(ino, 0), ino);
+    for (unsigned n = 1; n < 1024; n++) {
+        const uint64_t alias = scfs_node_alias(ino, n);
+
+        assert_true(alias != scfs_node_alias(ino, n - 1));
+        assert_int_equal(scfs_node_kind(alias), SCFS_POWER);
+        assert_int_equal(scfs_node_sequence(alias), UINT64_C(1) << 40);
+    }
+    assert_int_equal(scfs_node_alias(ino, 1024), ino);
+}
+
 static void test_child_is_found_by_every_name_that_is_listed(void **state)
 {
     static const enum scfs_kind parents[] = {SCFS_ROOT, SCFS_READER, SCFS_EVENTS,
@@ -110,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ino_of_two_readers_never_is_the_same),
+        cmocka_unit_test(test_alias_is_the_same_node_with_another_number),
         cmocka_unit_test(test_child_is_found_by_every_name_that_is_listed),
         cmocka_unit_test(test_child_of_another_name_is_none),
         cmocka_unit_test(test_mode_of_control_is_the_one_of_the_options),
