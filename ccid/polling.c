@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* polling.c - see polling.h. Often after something has happened, less and less often then. */
+/* polling.c - see polling.h. Often after something has happened, less and less often
+ * then. */
 #include "ccid/polling.h"
 
 void ccid_poll_used(struct ccid_poll *poll, uint64_t now_ms)
