@@ -148,6 +148,11 @@ void usb_power_lost(struct ccid_usb *usb);
 void usb_power_begin(struct ccid_usb *usb);
 void usb_power_end(struct ccid_usb *usb);
 
+/* ---- usb_thread.c ---------------------------------------------------------------- */
+
+/* Starts a thread that gets no signals; NULL: a detached one. 0 or errno. */
+int usb_thread_start(pthread_t *thread, void *(*run)(void *context), void *context);
+
 /* ---- usb_events.c ---------------------------------------------------------------- */
 
 /* Starts the event thread, which also serves the context of the hot-plug. 0 or errno. */

@@ -24,7 +24,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -318,7 +317,6 @@ static void close_all(void)
 
 int usb_events_start(libusb_context *hotplug)
 {
-    sigset_t all, before;
     int error;
 
     events.hotplug = hotplug;
@@ -336,12 +334,8 @@ int usb_events_start(libusb_context *hotplug)
         error = control(EPOLL_CTL_ADD, events.quit, EPOLLIN, EVENT_QUIT, 0);
     if (error == 0)
         error = add_context(hotplug, -1, EVENT_HOTPLUG, 0);
-    if (error == 0) {
-        sigfillset(&all); /* signals are the main thread's */
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        error = pthread_create(&events.thread, NULL, event_thread, NULL);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
+    if (error == 0)
+        error = usb_thread_start(&events.thread, event_thread, NULL);
     if (error != 0)
         close_all();
     return error;

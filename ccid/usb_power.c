@@ -30,7 +30,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -184,24 +183,6 @@ static void *sleep_thread(void *context)
     return NULL;
 }
 
-static bool start_thread(struct usb_sleeper *sleeper)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    pthread_t thread;
-    int error;
-
-    if (pthread_attr_init(&attributes) != 0)
-        return false;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all); /* signals are the main thread's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, sleep_thread, sleeper);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error == 0;
-}
-
 /* NULL: no memory, file or thread. */
 static struct usb_sleeper *sleeper_new(struct ccid_usb *usb)
 {
@@ -214,7 +195,7 @@ static struct usb_sleeper *sleeper_new(struct ccid_usb *usb)
     sleeper->refs = 2;
     sleeper->usb = usb;
     sleeper->fd = fcntl(usb->fd, F_DUPFD_CLOEXEC, 0);
-    if (sleeper->fd < 0 || !start_thread(sleeper)) {
+    if (sleeper->fd < 0 || usb_thread_start(NULL, sleep_thread, sleeper) != 0) {
         sleeper->refs = 1;
         sleeper_put(sleeper);
         return NULL;

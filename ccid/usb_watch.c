@@ -13,8 +13,8 @@
  * two are ordered for each device. The hot-plug callback runs in the event thread, inside
  * libusb: it looks at cached descriptors only, and starts such threads.
  *
- * watch.lock guards the list and the flags; it is a leaf (under it nothing but
- * pthread_create is called).
+ * watch.lock guards the list and the flags; it is a leaf (under it nothing is done but to
+ * start a thread).
  *
  * Contexts: the hot-plug's is made first; libusb is then told not to discover devices in
  * the contexts that follow, one for each claimed interface, which wrap a file that is
@@ -23,7 +23,6 @@
 #include "ccid/usb.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -71,20 +70,7 @@ static void *device_thread(void *context);
 /* Starts the thread of a device that has none. False: the system refuses. */
 static bool start_thread_locked(struct usb_device *device)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    pthread_t thread;
-    int error;
-
-    if (pthread_attr_init(&attributes) != 0)
-        return false;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all); /* signals are the main thread's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, device_thread, device);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    if (error != 0)
+    if (usb_thread_start(NULL, device_thread, device) != 0)
         return false;
     device->running = true;
     watch.threads++;
