@@ -161,6 +161,8 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command);
 enum ccid_usb_result ccid_cmd_number(struct ccid_slot *slot, uint8_t *seq);
 void ccid_cmd_number_done(struct ccid_slot *slot);
 
+/* ---- cmd_log.c ------------------------------------------------------------------- */
+
 /* One log line for a failed command. */
 void ccid_cmd_log(struct ccid_slot *slot, const struct ccid_command *command,
                   NTSTATUS status, const char *problem);
