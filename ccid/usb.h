@@ -91,15 +91,27 @@ extern const struct ccid_usb_ops ccid_usb_libusb_ops;
 uint64_t usb_now_ms(void);
 /* The result of a failed libusb call. */
 enum ccid_usb_result usb_result(int libusb_error);
-/* One control transfer, as ccid_usb_ops.control. */
-enum ccid_usb_result usb_control(struct ccid_usb *usb, uint8_t request_type,
-                                 uint8_t request, uint16_t value, uint16_t index,
-                                 uint8_t *data, uint16_t data_len, size_t *done,
-                                 uint32_t timeout_ms);
 
 /* Handles what is pending on the context, waiting up to wait_ms for *wake; then passes
  * interrupt messages on. Negative: a libusb error. */
 int usb_handle_events(struct ccid_usb *usb, uint64_t wait_ms, int *wake);
+
+/* ---- usb_transfer.c -------------------------------------------------------------- */
+
+/* Why nothing can be transferred now, or CCID_USB_OK. */
+enum ccid_usb_result usb_obstacle(const struct ccid_usb *usb);
+/* As in ccid_usb_ops. */
+enum ccid_usb_result usb_exchange(struct ccid_usb *usb, const uint8_t *out,
+                                  size_t out_len, uint8_t *in, size_t in_size,
+                                  size_t *in_len, uint32_t timeout_ms);
+enum ccid_usb_result usb_bulk_out(struct ccid_usb *usb, const uint8_t *out,
+                                  size_t out_len, uint32_t timeout_ms);
+enum ccid_usb_result usb_bulk_in(struct ccid_usb *usb, uint8_t *in, size_t in_size,
+                                 size_t *in_len, uint32_t timeout_ms);
+enum ccid_usb_result usb_control(struct ccid_usb *usb, uint8_t request_type,
+                                 uint8_t request, uint16_t value, uint16_t index,
+                                 uint8_t *data, uint16_t data_len, size_t *done,
+                                 uint32_t timeout_ms);
 
 /* ---- usb_open.c ------------------------------------------------------------------ */
 
