@@ -174,6 +174,7 @@ NTSTATUS IoRegisterDeviceInterface(PDEVICE_OBJECT DeviceObject,
                                    PUNICODE_STRING SymbolicLinkName)
 {
     PDEVICE_OBJECT function = DeviceObject;
+    UNICODE_STRING own;
     char name[64];
     ULONG number;
 
@@ -190,9 +191,12 @@ NTSTATUS IoRegisterDeviceInterface(PDEVICE_OBJECT DeviceObject,
     snprintf(name, sizeof name, "\\??\\SmartCardReader#%u", (unsigned)number);
     if (!smc_string_make(SymbolicLinkName, name))
         return STATUS_INSUFFICIENT_RESOURCES;
-    if (!smc_string_make(&function->InterfaceName, name)) {
+    if (!smc_string_make(&own, name)) {
         RtlFreeUnicodeString(SymbolicLinkName);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
+    smc_devobj_lock(); /* others look for the device of a name */
+    function->InterfaceName = own;
+    smc_devobj_unlock();
     return STATUS_SUCCESS;
 }

@@ -134,6 +134,46 @@ static void test_devobj_interface_needs_a_function_without_one(void **state)
     RtlFreeUnicodeString(&name);
 }
 
+#define RACERS 4
+#define ROUNDS 500
+
+static void *come_and_go(void *context)
+{
+    PDRIVER_OBJECT object = context;
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        PDEVICE_OBJECT device;
+        UNICODE_STRING name;
+
+        wrong += IoCreateDevice(object, 0, NULL, 0x31, 0, TRUE, &device) != 0;
+        wrong +=
+            IoRegisterDeviceInterface(device, &SmartCardReaderGuid, NULL, &name) != 0;
+        wrong += IoSetDeviceInterfaceState(&name, FALSE) != STATUS_SUCCESS;
+        RtlFreeUnicodeString(&name);
+        IoDeleteDevice(device);
+    }
+    return (void *)(uintptr_t)wrong;
+}
+
+/* The devices of a name are looked for while others get theirs. */
+static void test_devobj_devices_get_their_names_in_several_threads(void **state)
+{
+    static DRIVER_OBJECT object;
+    pthread_t threads[RACERS];
+
+    UNREFERENCED_PARAMETER(state);
+    for (unsigned i = 0; i < RACERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &object), 0);
+    for (unsigned i = 0; i < RACERS; i++) {
+        void *wrong;
+
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+    }
+    assert_null(object.DeviceObject);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +189,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_devobj_interface_needs_a_function_without_one, setup, teardown),
+        cmocka_unit_test(test_devobj_devices_get_their_names_in_several_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
