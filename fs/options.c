@@ -96,11 +96,11 @@ static bool parse_virtual(struct scfs_options *options, const char *value)
     else if (value[0] == '='
                  ? !parse_number(value + 1, 10, SCFS_SHAPES_MAX, &count) || count == 0
                  : value[0] != '\0')
-        return complain("--virtual wants a shape, or a number of readers, 1 to 64",
+        return complain("--virtual wants a shape, or a number of readers, 1 to 127",
                         value[0] == '=' ? value + 1 : value);
     options->with_virtual = true;
     if (options->shape_count + count > SCFS_SHAPES_MAX)
-        return complain("--virtual", "more than 64 readers");
+        return complain("--virtual", "more than 127 readers");
     while (count-- > 0)
         options->shapes[options->shape_count++] = shape;
     return true;
