@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* virtual_internal.h - the inside of the virtual reader: virtual_reader.c carries bytes,
- * virtual_command.c executes messages. */
+/* virtual_internal.h - the inside of the virtual reader: virtual_transfer.c carries
+ * bytes, virtual_command.c executes messages. */
 #ifndef CCID_VIRTUAL_INTERNAL_H
 #define CCID_VIRTUAL_INTERNAL_H
 
@@ -128,6 +128,11 @@ static inline struct ccid_virtual_reader *virtual_from_usb(struct ccid_usb *usb)
     return (struct ccid_virtual_reader *)(void *)usb;
 }
 
+static inline uint64_t virtual_now_ms(struct ccid_virtual_reader *reader)
+{
+    return reader->clock->now_ms(reader->clock);
+}
+
 /* ---- virtual_notify.c: the ops start and stop ------------------------------------- */
 
 enum ccid_usb_result virtual_start(struct ccid_usb *usb, ccid_usb_notify *notify,
@@ -201,9 +206,19 @@ uint8_t virtual_rate_fidi(const struct ccid_virtual_shape *shape,
 void virtual_rate_set(struct virtual_request *request);
 void virtual_rate_clock(struct virtual_request *request);
 
-/* ---- virtual_reader.c, with the lock held ------------------------------------------ */
+/* ---- virtual_transfer.c: the ops of the bulk endpoints ----------------------------- */
 
-/* The host has the first message of the queue. */
+enum ccid_usb_result virtual_exchange(struct ccid_usb *usb, const uint8_t *out,
+                                      size_t out_len, uint8_t *in, size_t in_size,
+                                      size_t *in_len, uint32_t timeout_ms);
+enum ccid_usb_result virtual_bulk_out(struct ccid_usb *usb, const uint8_t *out,
+                                      size_t out_len, uint32_t timeout_ms);
+enum ccid_usb_result virtual_bulk_in(struct ccid_usb *usb, uint8_t *in, size_t in_size,
+                                     size_t *in_len, uint32_t timeout_ms);
+
+/* With the lock held: CCID_USB_OK, or why nothing can be transferred now. */
+enum ccid_usb_result virtual_obstacle_locked(const struct ccid_virtual_reader *reader);
+/* With the lock held: the host has the first message of the queue. */
 void virtual_pop_locked(struct ccid_virtual_reader *reader);
 
 /* ---- virtual_iccd.c ---------------------------------------------------------------- */
