@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "ccid/quirks.h"
+#include "ccid/timing.h"
 
 #define SHORT_APDU_MAX   261 /* header, Lc, 255 bytes, Le */
 #define SHORT_ANSWER_MAX 258

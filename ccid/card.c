@@ -3,6 +3,8 @@
  * card.c - the callbacks RDF_CARD_POWER, RDF_TRANSMIT and RDF_CARD_TRACKING. smclib
  * has checked the request and calls one at a time.
  */
+#include "ccid/service.h"
+#include "ccid/tpdu.h"
 #include "ccid/trace.h"
 
 #include <string.h>

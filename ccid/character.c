@@ -12,11 +12,12 @@
  * Bounds: every XfrBlock that expects characters must bring one; NULLs end with the ten
  * minutes of a command.
  */
-#include "ccid/slot.h"
+#include "ccid/tpdu.h"
 
 #include <string.h>
 
 #include "ccid/procedure.h"
+#include "ccid/timing.h"
 
 #define BLOCK_MAX (SCARD_T1_PROLOGUE_LENGTH + SCARD_T1_MAX_IFS + 2) /* CRC */
 

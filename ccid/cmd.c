@@ -17,6 +17,7 @@
  * (E0h, F2h), which says that nothing was executed, is waited out.
  */
 #include "ccid/quirks.h"
+#include "ccid/service.h"
 #include "ccid/trace.h"
 
 #define EMPTY_MAX       2

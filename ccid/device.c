@@ -4,6 +4,7 @@
  * it to its function devices and back.
  */
 #include "ccid/quirks.h"
+#include "ccid/service.h"
 #include "ccid/trace.h"
 
 #include <stdlib.h>

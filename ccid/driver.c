@@ -39,7 +39,7 @@
  * Deliberately not done: no polling of tokens, which cannot lose their card, no GET
  * RESPONSE by itself at T=0.
  */
-#include "ccid/slot.h"
+#include "ccid/service.h"
 
 static struct ccid_slot *slot_of(PDEVICE_OBJECT object)
 {

@@ -6,7 +6,7 @@
  * The clock is the one that the card started with. A rate is possible if it is not above
  * the reader's maximum and, where the reader has a list, in it.
  */
-#include "ccid/slot.h"
+#include "ccid/timing.h"
 
 #define TOLERANCE_BPS 2 /* lists are rounded one way or the other */
 

@@ -6,6 +6,7 @@
 #include "ccid/slot.h"
 
 #include "ccid/quirks.h"
+#include "ccid/timing.h"
 
 #define STATUS_MS       1000
 #define POWER_OFF_MS    5000

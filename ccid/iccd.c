@@ -26,6 +26,7 @@
  */
 #include "ccid/iccd.h"
 
+#include "ccid/service.h"
 #include "ccid/trace.h"
 
 #define TO_INTERFACE   0x21

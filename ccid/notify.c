@@ -13,6 +13,8 @@
  * Unless it hears, messages are dropped and the slots are looked at instead (service.c);
  * whenever it hears again, every slot is looked at once, for what was missed.
  */
+#include "ccid/service.h"
+
 #include "ccid/trace.h"
 
 #define FIRST_MESSAGE_MS 1000

@@ -5,7 +5,7 @@
  * rate to ask for is the library's choice (PtsData), what to do when it fails is
  * protocol.c's.
  */
-#include "ccid/slot.h"
+#include "ccid/tpdu.h"
 
 #include <string.h>
 

@@ -16,6 +16,8 @@
 #include "ccid/slot.h"
 
 #include "ccid/quirks.h"
+#include "ccid/timing.h"
+#include "ccid/tpdu.h"
 
 #define RATE_FAILURES_MAX 2 /* then the default rate */
 

@@ -10,6 +10,7 @@
  * knows what it has executed; where the time is over before that, its next reset begins
  * so. A token without bulk endpoints begins with that.
  */
+#include "ccid/service.h"
 #include "ccid/trace.h"
 
 #define DRAIN_MS     10

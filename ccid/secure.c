@@ -26,6 +26,8 @@
 #include <string.h>
 
 #include "ccid/quirks.h"
+#include "ccid/timing.h"
+#include "ccid/tpdu.h"
 
 #define TYPING_MS      90000 /* the least; no reader waits longer by itself */
 #define TYPING_MORE_MS 10000 /* for the reader, to end it first */

@@ -14,8 +14,9 @@
  * A look never falls between the messages of a request, and what a request was answered
  * counts as one. While the machine sleeps there are no turns; resume asks for one.
  */
+#include "ccid/service.h"
+
 #include "ccid/quirks.h"
-#include "ccid/slot.h"
 
 #define TRY_POWER_MS 30000
 #define ABSENT_MS    100 /* until a card that an answer has missed is looked for */

@@ -216,34 +216,6 @@ NTSTATUS ccid_icc_set_parameters(struct ccid_slot *slot, uint8_t protocol, uint8
 /* For readers that do not take the rate from the parameters. */
 NTSTATUS ccid_icc_set_rate(struct ccid_slot *slot, uint32_t clock_khz, uint32_t bps);
 
-/* ---- timeouts.c ------------------------------------------------------------------ */
-
-/* One TPDU at T=0, or one block each way at T=1. */
-uint32_t ccid_timeout_transmit_ms(const struct ccid_desc *desc,
-                                  const SCARD_CARD_CAPABILITIES *card);
-/* One block each way at T=1; wtx is what the card has asked for, 0: nothing. */
-uint32_t ccid_timeout_block_ms(const struct ccid_desc *desc,
-                               const SCARD_CARD_CAPABILITIES *card, uint8_t wtx);
-/* A message of a reader at APDU level, for which so many characters may cross the
- * contacts. */
-uint32_t ccid_timeout_apdu_ms(const struct ccid_desc *desc,
-                              const SCARD_CARD_CAPABILITIES *card, uint32_t characters);
-/* BWI, corrected for cards that do not keep to theirs. */
-uint8_t ccid_timeout_bwi(const SCARD_CARD_CAPABILITIES *card);
-
-/* ---- fidi.c ---------------------------------------------------------------------- */
-
-#define CCID_FIDI_DEFAULT 0x11 /* 372/1 */
-
-/* The rate of Fi and Di at the reader's default clock; 0: they are reserved. */
-uint32_t ccid_fidi_bps(const SCARD_CARD_CAPABILITIES *card,
-                       const SCARD_READER_CAPABILITIES *reader, uint8_t fidi);
-/* The card's Fi with the best of its Di, or a lower one, that the reader can do;
- * below_bps is a rate that it must stay below, 0: none. CCID_FIDI_DEFAULT where there is
- * none. */
-uint8_t ccid_fidi_choose(const SCARD_CARD_CAPABILITIES *card,
-                         const SCARD_READER_CAPABILITIES *reader, uint32_t below_bps);
-
 /* ---- state.c: presence and power ------------------------------------------------- */
 
 /*
@@ -287,56 +259,8 @@ void ccid_state_confiscated(struct ccid_slot *slot);
 
 /* ---- notify.c -------------------------------------------------------------------- */
 
-/* Two bits of NotifySlotChange for a slot. False: the message says nothing about it. */
-bool ccid_notify_bits(const uint8_t *message, size_t len, uint8_t slot, bool *present,
-                      bool *changed);
-ccid_usb_notify ccid_notify;
 /* The slot with an entry in its remove lock, or NULL when it is going away. */
 struct ccid_slot *ccid_slot_hold(struct ccid_device *device, uint8_t index);
-
-/* The service turn's part: starts the endpoint again, or stops it. Returns when (ms) it
- * wants the next turn, or CCID_NO_RETRY. */
-uint32_t ccid_notify_turn(struct ccid_slot *slot);
-bool ccid_notify_hears(const struct ccid_device *device);
-/* The endpoint says nothing now: the time between two looks instead. */
-bool ccid_notify_deaf(const struct ccid_device *device, uint32_t *fixed_ms);
-
-/* ---- trouble.c ------------------------------------------------------------------- */
-
-SMC_COUNTER ccid_trouble_counter; /* of the device's health */
-void ccid_trouble_discard(struct ccid_device *device);
-/* An answer against the rules. May put the device into quarantine. */
-void ccid_trouble_violation(struct ccid_slot *slot);
-bool ccid_trouble_quarantined(const struct ccid_device *device);
-/* Writes to the log that the device is in quarantine, once. */
-void ccid_trouble_tell(struct ccid_slot *slot);
-/* The slot has not come back into step, or it has. */
-void ccid_trouble_failed(struct ccid_slot *slot);
-void ccid_trouble_over(struct ccid_device *device);
-/* The service turn's part: tries to bring the device back when it is time. Returns when
- * (ms) that is, or CCID_NO_RETRY: the slot can be used. */
-uint32_t ccid_trouble_turn(struct ccid_slot *slot);
-
-/* ---- service.c ------------------------------------------------------------------- */
-
-/* The turn. */
-void ccid_service(struct ccid_slot *slot);
-/* Asks for one; CCID_NO_RETRY: does not. */
-void ccid_service_ask(struct ccid_slot *slot, uint32_t delay_ms);
-void ccid_service_ask_all(struct ccid_device *device, uint32_t delay_ms);
-/* The slot has been announced: asks for what nobody heard before that. */
-void ccid_service_arrived(struct ccid_slot *slot);
-/* Every slot is to be looked at now. */
-void ccid_service_look(struct ccid_device *device);
-/* Somebody waits for a card to come or go. Any thread. */
-void ccid_service_tracked(struct ccid_slot *slot);
-/* An answer to a command that was sent when changes was as given says that there is no
- * card. */
-void ccid_service_absent(struct ccid_slot *slot, uint32_t changes);
-/* A callback has used the slot. */
-void ccid_service_used(struct ccid_slot *slot);
-/* A reset has failed, of the card that was in when changes were as given. */
-void ccid_service_reset_failed(struct ccid_slot *slot, uint32_t changes);
 
 /* ---- cancel.c -------------------------------------------------------------------- */
 
@@ -379,66 +303,6 @@ NTSTATUS ccid_apdu_transmit(struct ccid_slot *slot);
  * part. *got counts what did not fit, too. */
 NTSTATUS ccid_apdu_receive(struct ccid_slot *slot, const struct ccid_command *command,
                            UCHAR *answer, uint32_t room, uint32_t *got);
-
-/* ---- tpdu.c ---------------------------------------------------------------------- */
-
-/* One command of the caller, from its first XfrBlock to its last. */
-struct ccid_transmission {
-    struct ccid_slot *slot;
-    uint32_t changes; /* of the slot, when it began */
-    uint64_t end_ms;
-};
-
-/* One XfrBlock; its data is already at ccid_slot_data. */
-struct ccid_xfr {
-    uint8_t bwi;
-    uint16_t level; /* wLevelParameter */
-    uint32_t length;
-    uint32_t timeout_ms;
-};
-
-struct ccid_transmission ccid_transmission_begin(struct ccid_slot *slot);
-/* STATUS_NO_MEDIA, and nothing is sent, if the card is not the one that it began with. */
-NTSTATUS ccid_transmission_xfr(const struct ccid_transmission *t,
-                               const struct ccid_xfr *xfr, struct ccid_command *command);
-NTSTATUS ccid_tpdu_transmit(struct ccid_slot *slot);
-/* T=1: the block, or the answer to it, got lost between reader and card. */
-bool ccid_tpdu_block_is_lost(const struct ccid_command *command);
-
-/* ---- character.c ----------------------------------------------------------------- */
-
-#define CCID_CHARACTER_PPS_MAX 6 /* PPSS, PPS0 to PPS3, PCK */
-
-/* What stands in SmartcardRequest goes out, the answer comes into SmartcardReply; T=0 has
- * logged a failure, a block of T=1 has not. */
-NTSTATUS ccid_character_tpdu(const struct ccid_transmission *t,
-                             struct ccid_command *command);
-NTSTATUS ccid_character_block(const struct ccid_transmission *t,
-                              struct ccid_command *command);
-/* A PPS request of that length at ccid_slot_data. */
-NTSTATUS ccid_character_pps(struct ccid_slot *slot, uint32_t length, uint32_t timeout_ms,
-                            uint8_t answer[CCID_CHARACTER_PPS_MAX], size_t *answer_len,
-                            struct ccid_command *command);
-
-/* ---- pps.c ----------------------------------------------------------------------- */
-
-#define CCID_PPS_MAX 4 /* PPSS, PPS0, PPS1, PCK */
-
-/* Pure: the request; returns its length. */
-size_t ccid_pps_request(uint8_t out[CCID_PPS_MAX], uint8_t protocol, bool with_rate,
-                        uint8_t fidi);
-/* Pure: NULL when the card has agreed (*rate: also to PPS1), else what is wrong. */
-const char *ccid_pps_check(const uint8_t *request, const uint8_t *answer, size_t len,
-                           bool *rate);
-
-struct ccid_pps_result {
-    bool rate_accepted;
-    bool card_failed; /* not the reader: a reset brings the card back */
-};
-/* STATUS_SUCCESS, STATUS_DEVICE_PROTOCOL_ERROR for a wrong answer, or what the command
- * ended with. */
-NTSTATUS ccid_pps(struct ccid_slot *slot, uint8_t protocol, bool with_rate, uint8_t fidi,
-                  struct ccid_pps_result *result);
 
 /* ---- mechanical.c ---------------------------------------------------------------- */
 

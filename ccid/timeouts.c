@@ -8,6 +8,8 @@
  * ten minutes. Where there is nothing to compute from, it is a minute: no clock, or no
  * contacts.
  */
+#include "ccid/timing.h"
+
 #include "ccid/slot.h"
 
 #include <string.h>

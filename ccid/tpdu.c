@@ -20,7 +20,9 @@
  * Bounds: each block has its own time, which grows with the waiting time extension that
  * the card asked for; all of them together have ten minutes.
  */
-#include "ccid/slot.h"
+#include "ccid/tpdu.h"
+
+#include "ccid/timing.h"
 
 struct ccid_transmission ccid_transmission_begin(struct ccid_slot *slot)
 {

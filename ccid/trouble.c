@@ -6,7 +6,7 @@
  * step is each slot's: once one of them has brought the device back the others follow, in
  * turns of their own. Any thread.
  */
-#include "ccid/slot.h"
+#include "ccid/service.h"
 
 #define OTHERS_MS 1000 /* another slot is being brought back */
 

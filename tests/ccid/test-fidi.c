@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test-fidi.c - ccid/fidi.c: the rate that is asked for. */
 #include "ccid/slot.h"
+#include "ccid/timing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

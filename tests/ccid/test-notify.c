@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test-notify.c - ccid/notify.c: messages of the interrupt endpoint. */
-#include "ccid/slot.h"
+#include "ccid/service.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test-pps.c - ccid/pps.c, and what ccid/protocol.c makes of it. */
-#include "ccid/slot.h"
+#include "ccid/tpdu.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,6 +4,7 @@
  * single transfer of a session fails in every way once, and afterwards everything works.
  */
 #include "ccid/slot.h"
+#include "ccid/timing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test-timeouts.c - ccid/timeouts.c: how long a card may take. */
-#include "ccid/slot.h"
+#include "ccid/timing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
