@@ -4,6 +4,7 @@
  * has checked the request and calls one at a time.
  */
 #include "ccid/service.h"
+#include "ccid/timing.h"
 #include "ccid/tpdu.h"
 #include "ccid/trace.h"
 
@@ -205,7 +206,7 @@ NTSTATUS ccid_card_failed(struct ccid_slot *slot, const struct ccid_command *com
     if (slot->rate_unproven && command->answered &&
         (command->answer.error == CCID_ERROR_MUTE ||
          command->answer.error == CCID_ERROR_PARITY))
-        ccid_protocol_rate_failed(slot); /* for the next negotiation */
+        ccid_rate_failed(slot); /* for the next negotiation */
     /* A card that the reader switched off by itself has lost its state. */
     if (command->answered && command->answer.icc == CCID_ICC_INACTIVE)
         ccid_state_unpowered(slot);

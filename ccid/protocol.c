@@ -8,18 +8,15 @@
  * SetParameters follows; the rate has to be set as well where the reader takes it neither
  * from the parameters (10h, 20h).
  *
- * The rate is fidi.c's choice. A PPS that the card fails costs a cold reset and is tried
- * once more for the default rate; a rate that card or reader cannot do in the end costs a
- * cold reset and one of the next lower, two times, then the default. The slot remembers
- * what has failed until the card is exchanged, so that no later reset tries it again.
+ * The rate is agreed_rate.c's choice. A PPS that the card fails costs a cold reset and is
+ * tried once more for the default rate; a rate that card or reader cannot do in the end
+ * costs a cold reset and one of the next lower, two times, then the default.
  */
 #include "ccid/slot.h"
 
 #include "ccid/quirks.h"
 #include "ccid/timing.h"
 #include "ccid/tpdu.h"
-
-#define RATE_FAILURES_MAX 2 /* then the default rate */
 
 static ULONG protocol_bit(uint8_t number)
 {
@@ -41,81 +38,12 @@ static bool reader_does_all(const struct ccid_desc *desc)
            desc->transport != CCID_TRANSPORT_BULK;
 }
 
-/* ---- the rate -------------------------------------------------------------------- */
-
-static uint8_t current_fidi(const SCARD_CARD_CAPABILITIES *card)
-{
-    return (uint8_t)(card->PtsData.Fl << 4 | (card->PtsData.Dl & 0x0F));
-}
-
-void ccid_protocol_rate_failed(struct ccid_slot *slot)
-{
-    const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
-    uint32_t changes = ccid_state_changes(slot);
-
-    slot->rate_unproven = false;
-    if (current_fidi(card) == CCID_FIDI_DEFAULT || card->SpecificMode)
-        return;
-    if (slot->rate_card_changes != changes)
-        slot->rate_failures = 0;
-    slot->rate_card_changes = changes;
-    slot->rate_failures++;
-    slot->rate_failed_bps =
-        ccid_fidi_bps(card, &slot->ext.ReaderCapabilities, current_fidi(card));
-}
-
-/* The rate to ask for now. */
-static uint8_t wanted_fidi(struct ccid_slot *slot)
-{
-    const SCARD_CARD_CAPABILITIES *card = &slot->ext.CardCapabilities;
-    uint32_t usable_bps = slot->device->desc.usable_data_rate_bps;
-    uint32_t below_bps = usable_bps != 0 ? usable_bps + 1 : 0;
-
-    if (card->PtsData.Type == PTS_TYPE_DEFAULT)
-        return CCID_FIDI_DEFAULT;
-    if (slot->rate_failures != 0 && slot->rate_card_changes == ccid_state_changes(slot)) {
-        if (slot->rate_failures >= RATE_FAILURES_MAX)
-            return CCID_FIDI_DEFAULT;
-        if (below_bps == 0 || slot->rate_failed_bps < below_bps)
-            below_bps = slot->rate_failed_bps;
-    }
-    return ccid_fidi_choose(card, &slot->ext.ReaderCapabilities, below_bps);
-}
-
-/* Card capabilities for that rate. */
-static NTSTATUS use_fidi(struct ccid_slot *slot, uint8_t fidi)
-{
-    const SCARD_READER_CAPABILITIES *reader = &slot->ext.ReaderCapabilities;
-    PTS_DATA *pts = &slot->ext.CardCapabilities.PtsData;
-    UCHAR type = pts->Type;
-    NTSTATUS status;
-    KIRQL irql;
-
-    if (fidi == current_fidi(&slot->ext.CardCapabilities) &&
-        pts->CLKFrequency == reader->CLKFrequency.Default)
-        return STATUS_SUCCESS;
-    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    pts->Type = PTS_TYPE_USER;
-    pts->Fl = fidi >> 4;
-    pts->Dl = fidi & 0x0F;
-    pts->CLKFrequency = reader->CLKFrequency.Default;
-    pts->DataRate = fidi == CCID_FIDI_DEFAULT
-                        ? reader->DataRate.Default
-                        : ccid_fidi_bps(&slot->ext.CardCapabilities, reader, fidi);
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    status = SmartcardUpdateCardCapabilities(&slot->ext);
-    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    pts->Type = type;
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    return status;
-}
-
 /* ---- the reader ------------------------------------------------------------------ */
 
 /* The reader has chosen; find out what. */
 static NTSTATUS reader_decides(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
 {
-    uint8_t fidi = current_fidi(&slot->ext.CardCapabilities);
+    uint8_t fidi = ccid_rate_fidi(&slot->ext.CardCapabilities);
     uint8_t number;
     NTSTATUS status = ccid_icc_get_protocol(slot, &number, &fidi);
 
@@ -131,7 +59,7 @@ static NTSTATUS reader_decides(struct ccid_slot *slot, ULONG mask, ULONG *chosen
     *chosen = protocol_bit(number);
     if ((*chosen & mask) == 0)
         return STATUS_NOT_SUPPORTED;
-    return use_fidi(slot, fidi);
+    return ccid_rate_use(slot, fidi);
 }
 
 /* What reader and card are to use from now on. The card is there already, or follows the
@@ -147,7 +75,7 @@ static NTSTATUS tell_reader(struct ccid_slot *slot, uint8_t number, uint8_t fidi
         return status;
     if (in_use != fidi) {
         if ((desc->features & CCID_FEATURE_AUTO_PPS) != 0)
-            return use_fidi(slot, in_use); /* the card does as the reader says */
+            return ccid_rate_use(slot, in_use); /* the card does as the reader says */
         if (fidi != CCID_FIDI_DEFAULT)
             return STATUS_IO_DEVICE_ERROR; /* it has agreed to another rate */
     }
@@ -170,7 +98,7 @@ static NTSTATUS begin_again(struct ccid_slot *slot)
 {
     NTSTATUS status = ccid_card_reset(slot, CCID_RESET_COLD);
 
-    return status == STATUS_SUCCESS ? use_fidi(slot, CCID_FIDI_DEFAULT) : status;
+    return status == STATUS_SUCCESS ? ccid_rate_use(slot, CCID_FIDI_DEFAULT) : status;
 }
 
 /* The PPS of the second attempt, without PPS1. */
@@ -205,7 +133,7 @@ static NTSTATUS host_pps(struct ccid_slot *slot, uint8_t number, uint8_t *fidi)
         return STATUS_SUCCESS;
     if (status == STATUS_SUCCESS) {
         *fidi = CCID_FIDI_DEFAULT;
-        return use_fidi(slot, *fidi);
+        return ccid_rate_use(slot, *fidi);
     }
     if (!result.card_failed)
         return status;
@@ -235,8 +163,8 @@ static NTSTATUS agree(struct ccid_slot *slot, uint8_t number)
     uint8_t fidi;
 
     for (int round = 0;; round++) {
-        fidi = wanted_fidi(slot);
-        status = use_fidi(slot, fidi);
+        fidi = ccid_rate_wanted(slot);
+        status = ccid_rate_use(slot, fidi);
         if (status == STATUS_SUCCESS && (desc->features & CCID_FEATURE_AUTO_PPS) == 0) {
             status = host_pps(slot, number, &fidi);
             if (status != STATUS_SUCCESS)
@@ -247,18 +175,19 @@ static NTSTATUS agree(struct ccid_slot *slot, uint8_t number)
         if (status == STATUS_SUCCESS)
             break;
         /* The last round is at the default rate, if card and reader stay the same. */
-        if (fidi == CCID_FIDI_DEFAULT || round >= RATE_FAILURES_MAX ||
+        if (fidi == CCID_FIDI_DEFAULT || round >= CCID_RATE_FAILURES_MAX ||
             slot->out_of_step || !is_about_rate(status))
             return status;
         SmcLog(slot->object, status, "Fi/Di %02x does not work: a lower rate", fidi);
-        ccid_protocol_rate_failed(slot);
+        ccid_rate_failed(slot);
         status = ccid_card_reset(slot, CCID_RESET_COLD);
         if (status == STATUS_SUCCESS && twice)
             status = ccid_card_reset(slot, CCID_RESET_COLD);
         if (status != STATUS_SUCCESS)
             return status;
     }
-    slot->rate_unproven = current_fidi(&slot->ext.CardCapabilities) != CCID_FIDI_DEFAULT;
+    slot->rate_unproven =
+        ccid_rate_fidi(&slot->ext.CardCapabilities) != CCID_FIDI_DEFAULT;
     return STATUS_SUCCESS;
 }
 
@@ -271,7 +200,7 @@ static NTSTATUS nobody_negotiates(struct ccid_slot *slot, ULONG mask, ULONG *cho
     *chosen = protocol_bit(first);
     if ((*chosen & mask) == 0)
         return STATUS_NOT_SUPPORTED;
-    status = use_fidi(slot, CCID_FIDI_DEFAULT);
+    status = ccid_rate_use(slot, CCID_FIDI_DEFAULT);
     return status == STATUS_SUCCESS ? tell_reader(slot, first, CCID_FIDI_DEFAULT)
                                     : status;
 }
@@ -317,7 +246,7 @@ NTSTATUS ccid_protocol_again(struct ccid_slot *slot, uint32_t changes)
     NTSTATUS status;
 
     SmcLog(slot->object, STATUS_IO_TIMEOUT, "Fi/Di %02x does not work: a lower rate",
-           current_fidi(&slot->ext.CardCapabilities));
+           ccid_rate_fidi(&slot->ext.CardCapabilities));
     status = ccid_card_reset(slot, CCID_RESET_COLD);
     if (status == STATUS_SUCCESS)
         status = agree(slot, protocol_number(chosen));

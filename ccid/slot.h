@@ -91,7 +91,7 @@ struct ccid_slot {
     uint64_t turn_ms; /* a turn was asked for then; 0: none, as far as is known */
     bool look;        /* atomic: the next turn looks for a card in any case */
 
-    /* The rate that was agreed on with the card (protocol.c). */
+    /* The rate that was agreed on with the card (agreed_rate.c). */
     bool rate_unproven;         /* nothing has come from the card at it yet */
     uint8_t rate_failures;      /* of the card that was in when changes was ... */
     uint32_t rate_failed_bps;   /* the lowest of them */
@@ -285,8 +285,6 @@ void ccid_card_leave(struct ccid_slot *slot);
 NTSTATUS ccid_card_reset(struct ccid_slot *slot, enum ccid_reset kind);
 /* Tells the reader about a card whose ATR fixes the protocol (TA2). */
 NTSTATUS ccid_protocol_specific(struct ccid_slot *slot);
-/* The card does not get along at the rate that was agreed on: stay below it from now. */
-void ccid_protocol_rate_failed(struct ccid_slot *slot);
 /* Resets the card and agrees on the protocol once more, before any command was out. */
 NTSTATUS ccid_protocol_again(struct ccid_slot *slot, uint32_t changes);
 /* The card's bytes, from the message to where the library looks for them. */

@@ -5,6 +5,8 @@
 
 #include "ccid/internal.h"
 
+struct ccid_slot;
+
 /* ---- timeouts.c ------------------------------------------------------------------ */
 
 /* One TPDU at T=0, or one block each way at T=1. */
@@ -32,5 +34,18 @@ uint32_t ccid_fidi_bps(const SCARD_CARD_CAPABILITIES *card,
  * none. */
 uint8_t ccid_fidi_choose(const SCARD_CARD_CAPABILITIES *card,
                          const SCARD_READER_CAPABILITIES *reader, uint32_t below_bps);
+
+/* ---- agreed_rate.c --------------------------------------------------------------- */
+
+#define CCID_RATE_FAILURES_MAX 2 /* of a card; then the default rate */
+
+/* Fi and Di of the card capabilities. */
+uint8_t ccid_rate_fidi(const SCARD_CARD_CAPABILITIES *card);
+/* Those to ask for now. */
+uint8_t ccid_rate_wanted(struct ccid_slot *slot);
+/* Card capabilities for that rate. */
+NTSTATUS ccid_rate_use(struct ccid_slot *slot, uint8_t fidi);
+/* The card does not get along at the rate that was agreed on: stay below it from now. */
+void ccid_rate_failed(struct ccid_slot *slot);
 
 #endif

@@ -166,7 +166,7 @@ static NTSTATUS exchange_block(const struct ccid_transmission *t)
     if (!ccid_tpdu_block_is_lost(&command))
         return ccid_card_failed(slot, &command, status);
     if (slot->rate_unproven) {
-        ccid_protocol_rate_failed(slot);
+        ccid_rate_failed(slot);
         if (asked_ifs) {
             status = ccid_protocol_again(slot, t->changes);
             return status == STATUS_SUCCESS ? STATUS_MORE_PROCESSING_REQUIRED : status;
