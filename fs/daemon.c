@@ -307,6 +307,7 @@ static void serve(struct life *life)
 {
     struct fuse_loop_config *config = fuse_loop_cfg_create();
 
+    scfs_log_libfuse();
     fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
     fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS_MAX);
     if (fuse_session_loop_mt(life->fs.session, config) < 0) {

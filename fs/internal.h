@@ -393,6 +393,9 @@ void scfs_tree_readlink(fuse_req_t req, fuse_ino_t ino);
 /* ---- log (log.c) ----------------------------------------------------------------- */
 
 void scfs_log_open(bool foreground);
+/* Takes what libfuse says from now on. Before the mount is served it speaks to who starts
+ * it, and in pieces of lines. */
+void scfs_log_libfuse(void);
 /* priority of syslog(3). */
 void scfs_log(int priority, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

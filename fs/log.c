@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * log.c - one line per event: on stderr in the foreground, to syslog in the background. A
- * driver's lines are limited per reader; how many were left out is said before the next
- * one, and at the latest when the reader goes. The last one that tells of a failure is
- * the reader's `last_error`.
+ * log.c - one line per event: on stderr in the foreground, to syslog in the background,
+ * where those of libfuse go, too. A driver's lines are limited per reader; how many were
+ * left out is said before the next one, and at the latest when the reader goes. The last
+ * one that tells of a failure is the reader's `last_error`.
  */
 #include "fs/internal.h"
 
@@ -23,15 +23,12 @@ void scfs_log_open(bool foreground)
         openlog("scardfs", LOG_PID, LOG_DAEMON);
 }
 
-void scfs_log(int priority, const char *format, ...)
+static void write_line(int priority, const char *format, va_list arguments)
 {
     char text[1024];
-    va_list arguments;
     size_t len;
 
-    va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     len = strlen(text);
     while (len > 0 && text[len - 1] == '\n')
         text[--len] = '\0';
@@ -39,6 +36,27 @@ void scfs_log(int priority, const char *format, ...)
         fprintf(stderr, "scardfs: %s\n", text);
     else
         syslog(priority, "%s", text);
+}
+
+void scfs_log(int priority, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    write_line(priority, format, arguments);
+    va_end(arguments);
+}
+
+static void libfuse_line(enum fuse_log_level level, const char *format, va_list arguments)
+{
+    _Static_assert(FUSE_LOG_EMERG == LOG_EMERG && FUSE_LOG_DEBUG == LOG_DEBUG,
+                   "libfuse counts as syslog does");
+    write_line((int)level, format, arguments);
+}
+
+void scfs_log_libfuse(void)
+{
+    fuse_set_log_func(libfuse_line);
 }
 
 /* Whether a line may be written now, and how many have been left out before it. */

@@ -2,14 +2,16 @@
 /*
  * notifier.c - tells the kernel that a reader's directory is gone.
  *
- * Names are never cached, so that the kernel asks again and a removed reader is gone for
- * every new look without this. What it adds is that a watch of inotify(7) on the
- * directory ends with IN_DELETE_SELF, and that the kernel lets go of what it still has.
+ * The names of readers are never cached, so a removed reader is gone for every new look
+ * without this. But who has its directory open, or works in it, still finds the names in
+ * it that the kernel keeps (tree.c), and an open file keeps its name from being dropped.
+ * So those go first, one by one; then the directory is empty and can go itself, which
+ * ends a watch of inotify(7) on it with IN_DELETE_SELF.
  *
  * The kernel takes the lock of the parent directory for it, which a client may hold that
  * waits for our answer. So it is told by a thread of its own, made for the first removal,
  * that holds nothing anybody waits for and ends while the mount is still served. Without
- * that thread nobody is told.
+ * that thread nobody is told. What is opened by a kept name meanwhile is ENODEV.
  */
 #include "fs/internal.h"
 
@@ -18,7 +20,7 @@
 
 struct farewell {
     LIST_ENTRY link;
-    fuse_ino_t ino;
+    uint64_t sequence;
     char name[SCFS_READER_NAME_SIZE];
 };
 
@@ -27,6 +29,27 @@ void scfs_notifier_init(struct scfs *fs)
     pthread_mutex_init(&fs->notifier.lock, NULL);
     pthread_cond_init(&fs->notifier.changed, NULL);
     InitializeListHead(&fs->notifier.queue);
+}
+
+static void forget_names(struct fuse_session *session, fuse_ino_t directory)
+{
+    enum scfs_kind kind;
+
+    for (size_t i = 0; (kind = scfs_node_nth(scfs_node_kind(directory), i)) != SCFS_NONE;
+         i++)
+        fuse_lowlevel_notify_inval_entry(session, directory, scfs_node_name(kind),
+                                         strlen(scfs_node_name(kind)));
+}
+
+/* What the kernel has never looked at it does not know, which is fine. */
+static void bid(struct fuse_session *session, const struct farewell *farewell)
+{
+    const fuse_ino_t reader = scfs_node_ino(farewell->sequence, SCFS_READER);
+
+    forget_names(session, scfs_node_ino(farewell->sequence, SCFS_EVENTS));
+    forget_names(session, reader);
+    fuse_lowlevel_notify_delete(session, FUSE_ROOT_ID, reader, farewell->name,
+                                strlen(farewell->name));
 }
 
 static void *tell(void *argument)
@@ -45,9 +68,7 @@ static void *tell(void *argument)
         farewell =
             CONTAINING_RECORD(RemoveHeadList(&notifier->queue), struct farewell, link);
         pthread_mutex_unlock(&notifier->lock);
-        /* Fails when the kernel has never looked at it, or something in it is open. */
-        fuse_lowlevel_notify_delete(fs->session, FUSE_ROOT_ID, farewell->ino,
-                                    farewell->name, strlen(farewell->name));
+        bid(fs->session, farewell);
         free(farewell);
         pthread_mutex_lock(&notifier->lock);
     }
@@ -65,7 +86,7 @@ void scfs_notifier_gone(struct scfs_reader *reader)
     farewell = malloc(sizeof *farewell);
     if (farewell == NULL)
         return;
-    farewell->ino = scfs_node_ino(reader->sequence, SCFS_READER);
+    farewell->sequence = reader->sequence;
     scfs_reader_name(farewell->name, reader->number);
     pthread_mutex_lock(&notifier->lock);
     if (!notifier->started && !notifier->ended)

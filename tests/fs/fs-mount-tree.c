@@ -135,20 +135,72 @@ static void test_state_stream_parked_read_ends_with_the_reader(void **state)
     close(fd);
 }
 
-/* The one change of the tree that inotify(7) sees. */
-static void test_watch_of_a_reader_ends_when_it_goes(void **state)
+static int watch_of(const char *name)
+{
+    int watcher = inotify_init1(IN_CLOEXEC);
+
+    assert_true(inotify_add_watch(watcher, mounted_path(&m, name), IN_DELETE_SELF) >= 0);
+    return watcher;
+}
+
+static void wait_deleted(int watcher)
 {
     char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
     const struct inotify_event *event = (const struct inotify_event *)(void *)buffer;
-    int watcher = inotify_init1(IN_CLOEXEC);
 
-    (void)state;
-    assert_true(inotify_add_watch(watcher, mounted_path(&m, "reader0"), IN_DELETE_SELF) >=
-                0);
-    assert_int_equal(mounted_say(&m, "unplug reader0\n"), 0);
     assert_true(read(watcher, buffer, sizeof buffer) > 0);
     assert_int_equal(event->mask & IN_DELETE_SELF, IN_DELETE_SELF);
     close(watcher);
+}
+
+/* The one change of the tree that inotify(7) sees. */
+static void test_watch_of_a_reader_ends_when_it_goes(void **state)
+{
+    int watcher = watch_of("reader0");
+
+    (void)state;
+    assert_int_equal(mounted_say(&m, "unplug reader0\n"), 0);
+    wait_deleted(watcher);
+}
+
+static void assert_gone(int result)
+{
+    assert_int_equal(result, -1);
+    assert_true(errno == ENODEV || errno == ENOENT);
+}
+
+/* The kernel hears of it a moment later; until then what it has kept cannot be opened. */
+static void wait_not_in(int directory, const char *name)
+{
+    struct stat st;
+    int result;
+
+    while ((result = fstatat(directory, name, &st, 0)) == 0)
+        assert_gone(openat(directory, name, O_RDONLY));
+    assert_gone(result);
+}
+
+/* Open files keep their names in the kernel, but not when their reader is gone; and the
+ * last one that is closed is the end of the directory. */
+static void test_names_of_open_files_go_with_the_reader(void **state)
+{
+    int watcher = watch_of("reader0");
+    int reader = mounted_open(&m, "reader0", O_RDONLY | O_DIRECTORY);
+    int events = mounted_open(&m, "reader0/events", O_RDONLY | O_DIRECTORY);
+    int control = openat(reader, "control", O_RDWR);
+    int present = openat(events, "present", O_RDONLY);
+
+    (void)state;
+    assert_true(control >= 0 && present >= 0);
+    assert_int_equal(mounted_say(&m, "unplug reader0\n"), 0);
+    wait_not_in(events, "present");
+    wait_not_in(reader, "control");
+    wait_not_in(reader, "events");
+    close(present);
+    close(events);
+    close(reader);
+    close(control);
+    wait_deleted(watcher);
 }
 
 /* The number comes back, the inode does not. */
@@ -172,6 +224,7 @@ int main(void)
         CASE(test_state_stream_of_a_slow_reader_shows_what_it_has_missed),
         CASE(test_state_stream_parked_read_ends_with_the_reader),
         CASE(test_watch_of_a_reader_ends_when_it_goes),
+        CASE(test_names_of_open_files_go_with_the_reader),
         CASE(test_reader_in_the_place_of_another_is_another_directory),
     };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* test-log.c - the limit of a driver's lines, on a virtual clock; last_error. */
+/* test-log.c - the limit of a driver's lines, on a virtual clock; last_error; libfuse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -168,6 +168,15 @@ static void test_log_failures_are_remembered_also_when_left_out(void **state)
     assert_string_equal(reader->last_error, "STATUS_CRC_ERROR");
 }
 
+static void test_log_takes_the_lines_of_libfuse(void **state)
+{
+    (void)state;
+    scfs_log_libfuse();
+    fuse_log(FUSE_LOG_ERR, "fuse: error creating thread: %s\n", "no memory");
+    fuse_set_log_func(NULL);
+    assert_lines("scardfs: fuse: error creating thread: no memory\n");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -180,6 +189,7 @@ int main(void)
         CASE(test_log_lines_of_a_reader_that_has_gone_name_its_place),
         CASE(test_log_one_call_is_one_line),
         CASE(test_log_failures_are_remembered_also_when_left_out),
+        CASE(test_log_takes_the_lines_of_libfuse),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
