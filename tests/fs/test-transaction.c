@@ -143,17 +143,17 @@ static int disconnect(int i, uint32_t disposition)
 /* POWER, of which an answer says that the card was reached. */
 static int power(int i, uint32_t minor, uint32_t timeout_ms)
 {
-    struct {
+    union {
         struct scard_call call;
-        uint8_t data[64];
+        uint8_t bytes[SCARD_CALL_HEADER_SIZE + 64];
     } u = {.call = {.size = sizeof u,
                     .version = 1,
                     .code = IOCTL_SMARTCARD_POWER,
                     .in_len = sizeof minor,
-                    .out_len = sizeof u.data,
+                    .out_len = sizeof u - SCARD_CALL_HEADER_SIZE,
                     .timeout_ms = timeout_ms}};
 
-    memcpy(u.data, &minor, sizeof minor);
+    memcpy(u.call.data, &minor, sizeof minor);
     fresh(i);
     scfs_control_ioctl(&req[i], client[i], SCARD_IOC_CALL(sizeof u), &u, sizeof u);
     return answer(i);
