@@ -10,13 +10,7 @@
  * pad.
  *
  * At APDU level and with T=0 the answer is the card's, and in extended APDU level it may
- * come in parts. With T=1 at TPDU level it is a block. Then the library's engine makes
- * the blocks of the command without the PIN; the one that carries it is given to the
- * reader as bTeoPrologue and template, and everything else - S(IFS), S(WTX), R and the
- * parts of a long answer - goes as it is. A block that the card asks for again is sent by
- * the reader (bPINOperation 05h), since nobody else has the PIN. If the reader has sent
- * no block the engine is put back: its numbers have not advanced. What the engine would
- * start again from the beginning ends here: nobody is made to type twice.
+ * come in parts. T=1 at TPDU level is secure_t1.c's.
  *
  * Deliberately not done: commands that need a second block (bPINOperation 06h) and pads
  * at character level; no reader is known to have them.
@@ -26,32 +20,15 @@
 #include <string.h>
 
 #include "ccid/quirks.h"
-#include "ccid/timing.h"
-#include "ccid/tpdu.h"
+#include "ccid/secure.h"
 
 #define TYPING_MS      90000 /* the least; no reader waits longer by itself */
 #define TYPING_MORE_MS 10000 /* for the reader, to end it first */
 #define KEY_MS         250   /* until the key that started this is up again */
 
-/* SCARD_IO_REQUEST, which the engine wants to see, and the longest answer. */
-#define PCI_LENGTH sizeof(SCARD_IO_REQUEST)
-#define ANSWER_MAX (PCI_LENGTH + 256 + 2)
-
-struct entry {
-    struct ccid_slot *slot;
-    struct ccid_pin pin;
-    struct ccid_transmission transmission;
-    bool typed;      /* T=1: the reader has made the block */
-    uint8_t resynch; /* T=1: how often the engine had started again by then */
-    uint8_t user[2]; /* SW1 SW2 when the user ended it; SW1 0: he did not */
-    struct ccid_command command;
-};
-
 /* ---- the question ---------------------------------------------------------------- */
 
-/* Sends what is at ccid_slot_data. STATUS_SUCCESS with entry->user[0] set: the user ended
- * it. */
-static NTSTATUS ask(struct entry *entry, uint32_t length)
+NTSTATUS ccid_secure_ask(struct ccid_pin_entry *entry, uint32_t length)
 {
     struct ccid_slot *slot = entry->slot;
     uint32_t timeout_ms = entry->pin.timeout_s * 1000u + TYPING_MORE_MS;
@@ -99,7 +76,7 @@ static void load_texts(struct ccid_slot *slot)
     (void)ccid_escape_send(slot, bytes, sizeof(bytes), &command); /* logged */
 }
 
-static NTSTATUS prepare(const struct entry *entry)
+static NTSTATUS prepare(const struct ccid_pin_entry *entry)
 {
     static const uint8_t case_1[3] = {0x80, 0x02, 0x00};
     struct ccid_slot *slot = entry->slot;
@@ -117,159 +94,22 @@ static NTSTATUS prepare(const struct entry *entry)
     return STATUS_SUCCESS;
 }
 
-/* ---- T=1 at TPDU level --------------------------------------------------------------
- */
+/* ---- the entry ------------------------------------------------------------------- */
 
-/* The reader has not sent the block that the engine has made. */
-static void put_back(T1_DATA *t1)
-{
-    t1->State = T1_START;
-    t1->WaitForReply = FALSE;
-    t1->MoreData = FALSE;
-}
-
-/* A command that was left unfinished is over: the next one resynchronises first. */
-static void abandon(T1_DATA *t1)
-{
-    if (t1->State == T1_INIT || t1->State == T1_START)
-        return;
-    put_back(t1);
-    t1->OutOfStep = TRUE;
-    t1->Wtx = 0;
-}
-
-/* The engine's I-block is at ccid_slot_data. */
-static NTSTATUS ask_for_block(struct entry *entry)
-{
-    struct ccid_slot *slot = entry->slot;
-    T1_DATA *t1 = &slot->ext.T1;
-    uint8_t *data = ccid_slot_data(slot);
-    uint32_t length = 1;
-    NTSTATUS status;
-
-    if (entry->typed && t1->Resynch != entry->resynch) {
-        SmcLog(slot->object, STATUS_DEVICE_PROTOCOL_ERROR,
-               "PIN entry: the card has lost the command");
-        return STATUS_DEVICE_PROTOCOL_ERROR;
-    }
-    if (entry->typed) {
-        data[0] = CCID_PIN_RESEND;
-    } else {
-        memcpy(entry->pin.data + entry->pin.prologue, data, SCARD_T1_PROLOGUE_LENGTH);
-        memcpy(data, entry->pin.data, entry->pin.length);
-        length = entry->pin.length;
-    }
-    entry->resynch = t1->Resynch;
-    status = ask(entry, length);
-    /* An index of a byte that the reader objects to, or no such command. */
-    if (entry->user[0] != 0 || (status != STATUS_SUCCESS && entry->command.answered &&
-                                entry->command.answer.error <= 0x7F))
-        put_back(t1);
-    else
-        entry->typed = true;
-    return status;
-}
-
-/* One block out, one in, or none (BufferLength 0). */
-static NTSTATUS exchange_block(struct entry *entry)
-{
-    SMARTCARD_EXTENSION *ext = &entry->slot->ext;
-    const SCARD_CARD_CAPABILITIES card = ccid_state_card(entry->slot);
-    const struct ccid_xfr xfr = {
-        .bwi = ext->T1.Wtx,
-        .length = ext->SmartcardRequest.BufferLength - CCID_HEADER_LENGTH,
-        .timeout_ms =
-            ccid_timeout_block_ms(&entry->slot->device->desc, &card, ext->T1.Wtx),
-    };
-    NTSTATUS status;
-
-    if ((ccid_slot_data(entry->slot)[1] & 0x80) == 0) /* PCB of an I-block */
-        status = ask_for_block(entry);
-    else
-        status = ccid_transmission_xfr(&entry->transmission, &xfr, &entry->command);
-    if (status == STATUS_SUCCESS && entry->user[0] == 0) {
-        ccid_card_take_answer(entry->slot, &entry->command.answer);
-    } else if (status != STATUS_SUCCESS && ccid_tpdu_block_is_lost(&entry->command)) {
-        ext->SmartcardReply.BufferLength = 0;
-        status = STATUS_SUCCESS;
-    }
-    return status;
-}
-
-static NTSTATUS run_engine(struct entry *entry)
-{
-    SMARTCARD_EXTENSION *ext = &entry->slot->ext;
-    NTSTATUS status;
-
-    do {
-        ext->SmartcardRequest.BufferLength = CCID_HEADER_LENGTH;
-        status = SmartcardT1Request(ext);
-        if (status == STATUS_SUCCESS)
-            status = exchange_block(entry);
-        if (status != STATUS_SUCCESS || entry->user[0] != 0)
-            return status;
-        status = SmartcardT1Reply(ext);
-    } while (status == STATUS_MORE_PROCESSING_REQUIRED);
-
-    if (status != STATUS_SUCCESS)
-        SmcLog(entry->slot->object, status, "PIN entry: no answer of the card by T=1");
-    return status;
-}
-
-/* The engine reads the command and writes the answer where the library's request says;
- * for the time being that is here. */
-static NTSTATUS enter_by_t1(struct entry *entry, uint8_t *out, uint32_t room,
-                            uint32_t *got)
-{
-    SMARTCARD_EXTENSION *ext = &entry->slot->ext;
-    const SCARD_IO_REQUEST header = {SCARD_PROTOCOL_T1, PCI_LENGTH};
-    UCHAR request[PCI_LENGTH + SCARD_PIN_APDU_MAX], reply[ANSWER_MAX];
-    __typeof__(ext->IoRequest) callers = ext->IoRequest;
-    ULONG information = 0;
-    NTSTATUS status;
-
-    abandon(&ext->T1);
-    if (entry->pin.apdu_length > ext->T1.IFSC)
-        return STATUS_NOT_SUPPORTED; /* it would need a second block */
-    memcpy(request, &header, PCI_LENGTH);
-    memcpy(request + PCI_LENGTH,
-           entry->pin.data + entry->pin.prologue + SCARD_T1_PROLOGUE_LENGTH,
-           entry->pin.apdu_length);
-    ext->IoRequest.RequestBuffer = request;
-    ext->IoRequest.RequestBufferLength = PCI_LENGTH + entry->pin.apdu_length;
-    ext->IoRequest.ReplyBuffer = reply;
-    ext->IoRequest.ReplyBufferLength = sizeof(reply);
-    ext->IoRequest.Information = &information;
-    status = run_engine(entry);
-    ext->IoRequest = callers;
-    ext->T1.ReplyData = NULL;
-    abandon(&ext->T1);
-
-    if (status == STATUS_SUCCESS && entry->user[0] == 0) {
-        *got = (uint32_t)(information - PCI_LENGTH);
-        memcpy(out, reply + PCI_LENGTH, *got < room ? *got : room);
-    }
-    RtlSecureZeroMemory(request, sizeof(request));
-    RtlSecureZeroMemory(reply, sizeof(reply));
-    return status;
-}
-
-/* ---- everything else ----------------------------------------------------------------
- */
-
-static NTSTATUS enter_by_apdu(struct entry *entry, uint8_t *out, uint32_t room,
+static NTSTATUS enter_by_apdu(struct ccid_pin_entry *entry, uint8_t *out, uint32_t room,
                               uint32_t *got)
 {
     NTSTATUS status;
 
     memcpy(ccid_slot_data(entry->slot), entry->pin.data, entry->pin.length);
-    status = ask(entry, entry->pin.length);
+    status = ccid_secure_ask(entry, entry->pin.length);
     if (status != STATUS_SUCCESS || entry->user[0] != 0)
         return status;
     return ccid_apdu_receive(entry->slot, &entry->command, out, room, got);
 }
 
-static NTSTATUS enter(struct entry *entry, uint8_t *out, uint32_t room, uint32_t *got)
+static NTSTATUS enter(struct ccid_pin_entry *entry, uint8_t *out, uint32_t room,
+                      uint32_t *got)
 {
     struct ccid_slot *slot = entry->slot;
     NTSTATUS status = prepare(entry);
@@ -278,7 +118,7 @@ static NTSTATUS enter(struct entry *entry, uint8_t *out, uint32_t room, uint32_t
         return status;
     if (slot->device->desc.level == CCID_LEVEL_TPDU &&
         ccid_state_card(slot).Protocol.Selected == SCARD_PROTOCOL_T1)
-        status = enter_by_t1(entry, out, room, got);
+        status = ccid_secure_t1(entry, out, room, got);
     else
         status = enter_by_apdu(entry, out, room, got);
     if (status != STATUS_SUCCESS)
@@ -339,7 +179,8 @@ static void wipe(struct ccid_slot *slot)
 NTSTATUS ccid_secure(struct ccid_vendor_call *call, enum ccid_pin_operation operation)
 {
     struct ccid_slot *slot = call->slot;
-    struct entry entry = {.slot = slot, .transmission = ccid_transmission_begin(slot)};
+    struct ccid_pin_entry entry = {.slot = slot,
+                                   .transmission = ccid_transmission_begin(slot)};
     NTSTATUS status = check(call, operation, &entry.pin);
     uint32_t got = 0;
 
