@@ -28,8 +28,8 @@
  * away.
  *
  * Life: usb_watch.c opens, adds and removes; every device in a short-lived thread.
- *   usb_watch.c > usb_open.c, usb_strings.c > usb.c > usb_transfer.c, usb_interrupt.c,
- *   usb_events.c, usb_power.c
+ *   usb_watch.c > usb_device.c > usb_open.c, usb_strings.c > usb.c > usb_transfer.c,
+ *   usb_interrupt.c, usb_events.c, usb_power.c
  */
 #include "ccid/usb.h"
 

@@ -20,36 +20,13 @@
  * the contexts that follow, one for each claimed interface, which wrap a file that is
  * opened here.
  */
-#include "ccid/usb.h"
+#include "ccid/usb_device.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* bmAttributes of the configuration, USB 2.0 table 9-10 */
-#define CONFIG_ATTRIBUTES    7
-#define CONFIG_REMOTE_WAKEUP 0x20
-#define PORTS_MAX            7 /* USB 2.0 §4.1.1 */
-
-struct usb_reader {
-    struct ccid_usb *usb;
-    struct ccid_device *device;
-};
-
-struct usb_device {
-    struct usb_device *next;
-    uint8_t bus, address;
-    uint16_t vid, pid, bcd_device;
-    uint8_t configuration; /* bConfigurationValue */
-    bool configure;        /* it is not set */
-    char path[USB_PATH_SIZE];
-    bool running; /* a thread is at work on it */
-    bool arrived;
-    bool leaving;
-    bool surprise;
-    struct usb_reader readers[CCID_INTERFACES_MAX]; /* its thread's */
-    size_t reader_count;
-};
+#define PORTS_MAX 7 /* USB 2.0 §4.1.1 */
 
 static struct {
     pthread_mutex_t lock;
@@ -108,92 +85,6 @@ static void node_lost(void *context)
 
 /* ---- in the thread of a device --------------------------------------------------- */
 
-static void add_interface(struct usb_device *device, const char *node,
-                          const struct usb_node *bytes, const struct ccid_desc *desc,
-                          bool remote_wakeup)
-{
-    struct usb_reader *reader = &device->readers[device->reader_count];
-    struct smc_device_identity identity = {
-        .vid = device->vid,
-        .pid = device->pid,
-        .bcd_device = device->bcd_device,
-        .interface_number = desc->interface_number,
-    };
-    struct ccid_usb_port port = {.ops = &ccid_usb_libusb_ops};
-    int error;
-
-    port.usb = usb_open(node, device->path, desc, device->configure, remote_wakeup);
-    if (port.usb == NULL)
-        return;
-    device->configure = false;
-    error = usb_events_add(port.usb, node_lost, device);
-    if (error != 0) {
-        SmcLog(NULL, STATUS_INSUFFICIENT_RESOURCES, "usb %s: epoll: %s", device->path,
-               strerror(error));
-        usb_close(port.usb);
-        return;
-    }
-    snprintf(identity.path, sizeof(identity.path), "%s", device->path);
-    usb_events_enter(port.usb);
-    usb_identity_read(port.usb, bytes->bytes, desc, &identity);
-    usb_events_leave(port.usb);
-    /* A failed start has been logged by who knows its cause. */
-    if (!NT_SUCCESS(
-            ccid_device_add(watch.driver, &port, desc, &identity, &reader->device))) {
-        usb_events_remove(port.usb);
-        usb_close(port.usb);
-        return;
-    }
-    reader->usb = port.usb;
-    device->reader_count++;
-}
-
-static void arrive(struct usb_device *device)
-{
-    uint8_t numbers[CCID_INTERFACES_MAX];
-    struct usb_node bytes;
-    const uint8_t *config;
-    size_t len;
-    char node[32];
-
-    snprintf(node, sizeof(node), "/dev/bus/usb/%03u/%03u", device->bus, device->address);
-    if (!usb_node_read(node, &bytes)) {
-        SmcLog(NULL, STATUS_UNSUCCESSFUL, "usb %s (%04x:%04x): %s: %s", device->path,
-               device->vid, device->pid, node, strerror(errno));
-        return;
-    }
-    if (usb_node_configuration(&bytes, device->configuration, &config, &len)) {
-        /* In the order of their numbers, in which the descriptor need not have them: the
-         * first reader is the same one at every boot. */
-        size_t count =
-            ccid_desc_interfaces(config, len, device->vid, device->pid, numbers);
-
-        for (size_t i = 0; i < count; i++) {
-            struct ccid_desc desc;
-            NTSTATUS status = ccid_desc_parse(config, len, numbers[i], &desc);
-
-            if (NT_SUCCESS(status))
-                add_interface(device, node, &bytes, &desc,
-                              (config[CONFIG_ATTRIBUTES] & CONFIG_REMOTE_WAKEUP) != 0);
-            else
-                SmcLog(NULL, status, "usb %s (%04x:%04x): interface %u is not used: %s",
-                       device->path, device->vid, device->pid, numbers[i], desc.problem);
-        }
-    }
-    free(bytes.bytes);
-}
-
-static void depart(struct usb_device *device, bool surprise)
-{
-    while (device->reader_count > 0) {
-        struct usb_reader *reader = &device->readers[--device->reader_count];
-
-        ccid_device_remove(reader->device, surprise);
-        usb_events_remove(reader->usb);
-        usb_close(reader->usb);
-    }
-}
-
 /* Brings the device in, if it is not, and out, if it is to leave. Frees one that has left
  * or has no reader in it. */
 static void serve(struct usb_device *device)
@@ -204,7 +95,7 @@ static void serve(struct usb_device *device)
     leaving = device->leaving;
     pthread_mutex_unlock(&watch.lock);
     if (!leaving && !device->arrived) {
-        arrive(device);
+        usb_device_arrive(device, watch.driver);
         device->arrived = true;
     }
     pthread_mutex_lock(&watch.lock);
@@ -216,7 +107,7 @@ static void serve(struct usb_device *device)
     device->leaving = true;
     surprise = device->surprise;
     pthread_mutex_unlock(&watch.lock);
-    depart(device, surprise);
+    usb_device_depart(device, surprise);
     pthread_mutex_lock(&watch.lock);
     unlink_locked(device);
     pthread_mutex_unlock(&watch.lock);
@@ -290,6 +181,7 @@ static void device_seen(libusb_device *usb)
         libusb_free_config_descriptor(config);
         return;
     }
+    device->lost = node_lost;
     device->bus = libusb_get_bus_number(usb);
     device->address = libusb_get_device_address(usb);
     device->vid = descriptor.idVendor;
