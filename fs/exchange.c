@@ -132,26 +132,32 @@ void scfs_exchange_start(fuse_req_t req, struct scfs_handle *handle, uint8_t *ar
     struct exchange *exchange = NULL;
     int error = prepare(handle, area, len, &exchange);
     NTSTATUS status;
+    bool work;
 
     if (error != 0) {
         wipe_area(area);
         fuse_reply_err(req, -error);
         return;
     }
-    status = scfs_task_enter(&exchange->task, SCARD_TIMEOUT_INFINITE);
+    status = scfs_task_queue(&exchange->task, &work);
     if (!NT_SUCCESS(status)) {
         pthread_mutex_lock(handle->lock);
         scfs_reply_withdraw(&handle->reply, exchange->serial);
         pthread_mutex_unlock(handle->lock);
         scfs_exchange_wake(handle);
         scfs_task_put(&exchange->task);
-        fuse_reply_err(req, smc_status_errno(status));
+        fuse_reply_err(req, status == STATUS_INSUFFICIENT_RESOURCES
+                                ? EDQUOT
+                                : smc_status_errno(status));
         return;
     }
-    /* The client goes on while the card works, in this thread if the reader is idle. */
+    /* The client goes on while the card works, in this thread if the reader is idle. What
+     * he does next comes behind this command, through whatever file. */
+    scfs_handle_get(handle);
     fuse_reply_write(req, size);
-    if (status != STATUS_PENDING)
-        scfs_task_go(&exchange->task);
+    if (work)
+        scfs_task_work(handle->reader);
+    scfs_handle_put(handle);
 }
 
 void scfs_exchange_write(fuse_req_t req, struct scfs_handle *handle, char *text,

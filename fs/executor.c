@@ -80,15 +80,27 @@ static void execute_locked(struct scfs_executor *executor)
     pthread_mutex_unlock(&executor->lock);
 }
 
+bool scfs_executor_claim_locked(struct scfs_executor *executor, struct scfs_job *job)
+{
+    const bool idle = !executor->busy;
+
+    scfs_executor_enqueue_locked(executor, job);
+    executor->busy = true;
+    return idle;
+}
+
+void scfs_executor_work(struct scfs_executor *executor)
+{
+    pthread_mutex_lock(&executor->lock);
+    execute_locked(executor);
+}
+
 void scfs_executor_submit_locked(struct scfs_executor *executor, struct scfs_job *job)
 {
-    scfs_executor_enqueue_locked(executor, job);
-    if (executor->busy) {
+    if (scfs_executor_claim_locked(executor, job))
+        execute_locked(executor);
+    else
         pthread_mutex_unlock(&executor->lock);
-        return;
-    }
-    executor->busy = true;
-    execute_locked(executor);
 }
 
 static void *background_thread(void *argument)

@@ -45,6 +45,11 @@ void scfs_executor_submit_locked(struct scfs_executor *executor, struct scfs_job
 /* Only queues it: another call of submit has to follow. */
 void scfs_executor_enqueue_locked(struct scfs_executor *executor, struct scfs_job *job);
 
+/* Submit in two steps, for who has something to do in between: true, and the executor,
+ * which was idle, is the caller's, who has to call work; its job is the first. */
+bool scfs_executor_claim_locked(struct scfs_executor *executor, struct scfs_job *job);
+void scfs_executor_work(struct scfs_executor *executor);
+
 /* As submit, for a thread that must not block: on an idle executor a thread is made for
  * it. When none can be made the job is not run, only finished. */
 void scfs_executor_background_locked(struct scfs_executor *executor,

@@ -339,7 +339,9 @@ static NTSTATUS enter_locked(struct scfs_task *task, uint32_t timeout_ms)
     return admitted ? STATUS_SUCCESS : STATUS_PENDING;
 }
 
-NTSTATUS scfs_task_enter(struct scfs_task *task, uint32_t timeout_ms)
+/* STATUS_SUCCESS, and it is the caller's to go with; STATUS_PENDING, it waits for its
+ * turn; anything else: refused, and only to be put. */
+static NTSTATUS enter(struct scfs_task *task, uint32_t timeout_ms)
 {
     struct scfs_reader *reader = task->reader;
     NTSTATUS status;
@@ -379,7 +381,7 @@ static bool take_begin_locked(struct scfs_task *task)
     return true;
 }
 
-void scfs_task_go(struct scfs_task *task)
+static void go(struct scfs_task *task)
 {
     struct scfs_reader *reader = task->reader;
 
@@ -400,12 +402,36 @@ void scfs_task_go(struct scfs_task *task)
     scfs_executor_submit_locked(reader->executor, &task->job);
 }
 
+NTSTATUS scfs_task_queue(struct scfs_task *task, bool *work)
+{
+    struct scfs_reader *reader = task->reader;
+    NTSTATUS status = enter(task, SCARD_TIMEOUT_INFINITE);
+
+    *work = false;
+    if (status != STATUS_SUCCESS)
+        return status;
+    pthread_mutex_lock(&reader->lock);
+    scfs_executor_lock(reader->executor);
+    *work = scfs_executor_claim_locked(reader->executor, &task->job);
+    scfs_executor_unlock(reader->executor);
+    if (*work) /* the task may be withdrawn and gone before there is work */
+        reader->users++;
+    pthread_mutex_unlock(&reader->lock);
+    return STATUS_SUCCESS;
+}
+
+void scfs_task_work(struct scfs_reader *reader)
+{
+    scfs_executor_work(reader->executor);
+    scfs_reader_leave(reader);
+}
+
 void scfs_task_start(struct scfs_task *task, uint32_t timeout_ms)
 {
-    NTSTATUS status = scfs_task_enter(task, timeout_ms);
+    NTSTATUS status = enter(task, timeout_ms);
 
     if (status == STATUS_SUCCESS)
-        scfs_task_go(task);
+        go(task);
     if (NT_SUCCESS(status))
         return;
     if (task->park.interrupted)
@@ -425,7 +451,7 @@ static void submit_background(struct scfs_task *task)
 
 void scfs_task_start_background(struct scfs_task *task)
 {
-    NTSTATUS status = scfs_task_enter(task, SCARD_TIMEOUT_INFINITE);
+    NTSTATUS status = enter(task, SCARD_TIMEOUT_INFINITE);
 
     if (status == STATUS_SUCCESS) {
         submit_background(task);

@@ -65,13 +65,14 @@ void scfs_task_put(struct scfs_task *task);
 void scfs_task_start(struct scfs_task *task, uint32_t timeout_ms);
 
 /*
- * The same in two steps, for who has to answer a request of his own in between. enter:
- * STATUS_SUCCESS, and it is the caller's to go with (which may take as long as the work);
- * STATUS_PENDING, it waits for its turn; anything else: refused, and only to be put. The
- * reference is taken with the first two.
+ * The same in two steps, for who has to answer a request of his own in between. queue:
+ * success, and it has its place, in the line or behind it: whatever comes later comes
+ * behind it. The reference is taken then. Otherwise it is refused, and only to be put.
+ * *work: the caller, who needs a reference to the reader, is its executor and has to call
+ * work, which may take as long as all that is queued. Not for a task without run.
  */
-NTSTATUS scfs_task_enter(struct scfs_task *task, uint32_t timeout_ms);
-void scfs_task_go(struct scfs_task *task);
+NTSTATUS scfs_task_queue(struct scfs_task *task, bool *work);
+void scfs_task_work(struct scfs_reader *reader);
 
 /* Brings it on its way in another thread. */
 void scfs_task_start_background(struct scfs_task *task);

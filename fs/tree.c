@@ -178,8 +178,8 @@ void scfs_tree_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     }
     entry.attr_timeout = attributes_stay_s(scfs_node_kind(entry.ino));
     entry.entry_timeout = name_stays_s(scfs_node_kind(entry.ino));
-    /* The kernel lets one write at a time into an inode, and those behind it wait where no
-     * signal reaches them. A write of `power` may take long: each open has its own. */
+    /* The kernel lets one write at a time into an inode, and those behind it wait where
+     * no signal reaches them. A write of `power` may take long: each open has its own. */
     if (scfs_node_kind(entry.ino) == SCFS_POWER)
         entry.ino =
             scfs_node_alias(entry.ino, (unsigned)InterlockedIncrement(&fs->aliases));

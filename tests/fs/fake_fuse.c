@@ -116,6 +116,11 @@ int fuse_reply_buf(fuse_req_t req, const char *reply, size_t len)
 
 int fuse_reply_write(fuse_req_t req, size_t count)
 {
+    int result;
+
     req->written = count;
-    return answer(req, 0, 0, NULL, 0);
+    result = answer(req, 0, 0, NULL, 0);
+    if (req->then != NULL)
+        req->then(req);
+    return result;
 }

@@ -31,10 +31,11 @@ struct fuse_req {
     pthread_cond_t changed;
     bool calling; /* the interrupt function is about to be called, or runs */
     unsigned answers;
-    int error;  /* of fuse_reply_err */
-    int result; /* of fuse_reply_ioctl */
-    bool gone;     /* to be set: answers are not accepted */
-    size_t written; /* of fuse_reply_write */
+    int error;                          /* of fuse_reply_err */
+    int result;                         /* of fuse_reply_ioctl */
+    bool gone;                          /* to be set: answers are not accepted */
+    size_t written;                     /* of fuse_reply_write */
+    void (*then)(struct fuse_req *req); /* what the client does once it has returned */
     size_t len;
     uint8_t reply[FAKE_REPLY_MAX];
 };

@@ -366,6 +366,50 @@ static void test_two_open_files_have_outcomes_of_their_own(void **state)
     assert_gets(control, 256, "\x01\x90\x00", 3);
 }
 
+static void write_to_the_other(struct fuse_req *req)
+{
+    (void)req;
+    assert_int_equal(put_text("80e8000001"), 0);
+}
+
+static void test_who_writes_after_another_write_has_returned_comes_behind_it(void **state)
+{
+    uint8_t command[sizeof count_apdu];
+    struct fuse_req req;
+
+    (void)state;
+    memcpy(command, count_apdu, sizeof command);
+    fake_request_init(&req);
+    req.then = write_to_the_other;
+    scfs_exchange_write(&req, control, (char *)command, sizeof command);
+    assert_int_equal(req.answers, 1);
+    fake_request_destroy(&req);
+    assert_gets(control, 256, "\x01\x90\x00", 3);
+    assert_gets(text, 256, "029000\n", 7);
+}
+
+static void close_it(struct fuse_req *req)
+{
+    (void)req;
+    close_control();
+}
+
+static void test_file_that_is_closed_before_the_command_runs_sends_nothing(void **state)
+{
+    uint8_t command[sizeof count_apdu];
+    struct fuse_req req;
+
+    (void)state;
+    memcpy(command, count_apdu, sizeof command);
+    fake_request_init(&req);
+    req.then = close_it;
+    scfs_exchange_write(&req, control, (char *)command, sizeof command);
+    assert_int_equal(req.answers, 1);
+    fake_request_destroy(&req);
+    assert_int_equal(put_text("80e8000001"), 0);
+    assert_gets(text, 256, "019000\n", 7);
+}
+
 /* ---- power ----------------------------------------------------------------------- */
 
 static int power(const char *word, size_t len)
@@ -484,6 +528,8 @@ int main(void)
         CASE(test_transmit_gives_a_line_in_parts_and_then_the_end),
         CASE(test_transmit_refuses_what_is_not_one_line_of_one_command),
         CASE(test_two_open_files_have_outcomes_of_their_own),
+        CASE(test_who_writes_after_another_write_has_returned_comes_behind_it),
+        CASE(test_file_that_is_closed_before_the_command_runs_sends_nothing),
         CASE(test_power_does_what_it_is_told),
         CASE(test_power_refuses_other_words_and_an_empty_reader),
         CASE(test_power_without_waiting_is_eagain_while_the_reader_works),
