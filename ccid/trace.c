@@ -158,7 +158,7 @@ size_t ccid_trace_shown_command(const uint8_t *message, size_t len, bool secret,
     if (level >= CCID_LEVEL_SHORT_APDU)
         header = message[8] <= 1 && message[9] == 0 ? APDU_HEADER : 0; /* its beginning */
     else if (level == CCID_LEVEL_TPDU)
-        header = protocol == SCARD_PROTOCOL_T1 ? BLOCK_HEADER : APDU_HEADER;
+        header = protocol == SCARD_PROTOCOL_T0 ? APDU_HEADER : BLOCK_HEADER;
     return at_most(CCID_HEADER_LENGTH + header, len);
 }
 
@@ -182,9 +182,8 @@ void ccid_trace_out(struct ccid_slot *slot, const uint8_t *message, size_t len)
         .endpoint = desc->bulk_out.address,
         .data = message,
         .length = (ULONG)len,
-        .shown =
-            (ULONG)ccid_trace_shown_command(message, len, slot->secret, desc->level,
-                                            slot->ext.CardCapabilities.Protocol.Selected),
+        .shown = (ULONG)ccid_trace_shown_command(message, len, slot->secret, desc->level,
+                                                 ccid_state_card(slot).Protocol.Selected),
     };
 
     SmcTrace(slot->object, &packet);

@@ -63,6 +63,8 @@ static void test_command_shows_nothing_behind_the_place_of_a_pin(void **state)
         {CCID_XFR_BLOCK, 3, true, CCID_LEVEL_EXTENDED_APDU, SCARD_PROTOCOL_T1, 10},
         {CCID_XFR_BLOCK, 0, true, CCID_LEVEL_TPDU, SCARD_PROTOCOL_T0, 14},
         {CCID_XFR_BLOCK, 0, true, CCID_LEVEL_TPDU, SCARD_PROTOCOL_T1, 13},
+        /* The card has gone meanwhile, and its protocol with it. */
+        {CCID_XFR_BLOCK, 0, true, CCID_LEVEL_TPDU, SCARD_PROTOCOL_UNDEFINED, 13},
         {CCID_XFR_BLOCK, 0, true, CCID_LEVEL_CHARACTER, SCARD_PROTOCOL_T0, 10},
         {CCID_XFR_BLOCK, 0, true, CCID_LEVEL_CHARACTER, SCARD_PROTOCOL_T1, 10},
         {CCID_SECURE, 0, false, CCID_LEVEL_EXTENDED_APDU, SCARD_PROTOCOL_T1, 10},
