@@ -23,7 +23,9 @@ void scfs_log_open(bool foreground)
         openlog("scardfs", LOG_PID, LOG_DAEMON);
 }
 
-static void write_line(int priority, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void write_line(int priority,
+                                                             const char *format,
+                                                             va_list arguments)
 {
     char text[1024];
     size_t len;
@@ -47,7 +49,9 @@ void scfs_log(int priority, const char *format, ...)
     va_end(arguments);
 }
 
-static void libfuse_line(enum fuse_log_level level, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void libfuse_line(enum fuse_log_level level,
+                                                               const char *format,
+                                                               va_list arguments)
 {
     _Static_assert(FUSE_LOG_EMERG == LOG_EMERG && FUSE_LOG_DEBUG == LOG_DEBUG,
                    "libfuse counts as syslog does");
