@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fs/hexline.h"
 #include "fs/internal.h"
 
 #define WORDS_MAX    3
@@ -49,31 +50,13 @@ static int split(const char *text, size_t len, char words[WORDS_MAX][WORD_SIZE])
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static int parse_atr(const char *hex, struct scfs_virtual_line *line)
 {
-    size_t len = strlen(hex);
+    ssize_t len = scfs_hexline_read(hex, strlen(hex), line->atr, sizeof line->atr);
 
-    if (len % 2 != 0 || len / 2 > sizeof line->atr)
+    if (len < 0)
         return -EINVAL;
-    for (size_t i = 0; i < len / 2; i++) {
-        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return -EINVAL;
-        line->atr[i] = (uint8_t)(high << 4 | low);
-    }
-    line->atr_len = len / 2;
+    line->atr_len = (size_t)len;
     return 0;
 }
 
@@ -83,7 +66,7 @@ static bool is_vid_pid(const char *text)
     size_t digits;
 
     for (int i = 0; i < 9; i++) {
-        if (i == 4 ? text[i] != ':' : hex_digit(text[i]) < 0)
+        if (i == 4 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
             return false;
     }
     if (text[9] != ':')
