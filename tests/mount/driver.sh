@@ -12,7 +12,7 @@ r=$mnt/reader0
 VPICC_LISTEN=unix:$dir/vpicc.sock
 export VPICC_LISTEN
 card=
-target=$mnt # of refuses
+target=$mnt # of refuses_driver
 
 # start_card [MODE]: in the background
 start_card() {
@@ -45,14 +45,9 @@ with_card() {
     eventually 5 state_is negotiable && call set_protocol 02000000 >"$dir/out"
 }
 
-# refuses FILE PATTERN: the daemon does not start, and says why in a sentence
-refuses() {
-    timeout 10 "$SCARDFS" -f -o "driver=$1" "$target" >"$dir/said" 2>&1
-    got=$?
-    [ "$got" -eq 1 ] && grep -q -- "$2" "$dir/said" && ! grep -q " $target fuse" /proc/self/mounts &&
-        return
-    echo "     status $got, said: $(cat "$dir/said")"
-    return 1
+# refuses_driver FILE PATTERN: the daemon does not start, and says why in a sentence
+refuses_driver() {
+    refuses 1 "$2" -f -o "driver=$1" "$target" && ! grep -q " $target fuse" /proc/self/mounts
 }
 
 # --- the reader
@@ -190,17 +185,17 @@ is 'ECHO' aabb9000 "$(apdu 80e0000002aabb)"
 step 'it is taken out' kill_card
 mkdir "$dir/other"
 target=$dir/other
-step 'a second driver finds the port taken' refuses "$VPICC_READER" 'Address already in use'
+step 'a second driver finds the port taken' refuses_driver "$VPICC_READER" 'Address already in use'
 target=$mnt
 step 'the daemon ends with status 0' stop_daemon
 
 # --- what is not a driver
-step 'a file that is not there' refuses "$dir/none.so" "$dir/none.so: No such file"
+step 'a file that is not there' refuses_driver "$dir/none.so" "$dir/none.so: No such file"
 echo nonsense >"$dir/text.so"
-step 'a file that is no shared object' refuses "$dir/text.so" "$dir/text.so cannot be loaded"
-step 'a library without DriverEntry' refuses "$LIBSMCLIB" 'has no DriverEntry'
+step 'a file that is no shared object' refuses_driver "$dir/text.so" "$dir/text.so cannot be loaded"
+step 'a library without DriverEntry' refuses_driver "$LIBSMCLIB" 'has no DriverEntry'
 VPICC_LISTEN=nonsense
-step 'a DriverEntry that fails' refuses "$VPICC_READER" "failed to start: STATUS_INVALID_PARAMETER"
+step 'a DriverEntry that fails' refuses_driver "$VPICC_READER" "failed to start: STATUS_INVALID_PARAMETER"
 step 'for a reason that is told' grep -q 'VPICC_LISTEN=nonsense' "$dir/said"
 step 'no name at all' not timeout 10 "$SCARDFS" -f -o driver= "$mnt" 2>"$dir/said"
 finish

@@ -124,6 +124,18 @@ stop_daemon() {
     return $result
 }
 
+# refuses STATUS PATTERN ARGUMENT...: the daemon ends with that status and one such sentence
+refuses() {
+    wanted=$1
+    pattern=$2
+    shift 2
+    timeout 10 "$SCARDFS" "$@" >"$dir/said" 2>&1
+    got=$?
+    [ "$got" -eq "$wanted" ] && grep -qi -- "$pattern" "$dir/said" && return
+    echo "     status $got, said: $(cat "$dir/said")"
+    return 1
+}
+
 cleanup() {
     status=$?
     trap - EXIT

@@ -11,18 +11,6 @@ is_mounted() {
     grep -q " $mnt fuse" /proc/self/mounts
 }
 
-# refuses STATUS PATTERN ARGUMENT...: it ends with that status and one such sentence
-refuses() {
-    wanted=$1
-    pattern=$2
-    shift 2
-    timeout 10 "$SCARDFS" "$@" >"$dir/said" 2>&1
-    got=$?
-    [ "$got" -eq "$wanted" ] && grep -qi -- "$pattern" "$dir/said" && return
-    echo "     status $got, said: $(cat "$dir/said")"
-    return 1
-}
-
 up_or_ended() {
     test -e "$mnt/version" || ended "$1"
 }

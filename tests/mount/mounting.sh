@@ -37,18 +37,6 @@ seen_by() {
     as "$1" cat "$2" >/dev/null
 }
 
-# refuses STATUS PATTERN ARGUMENT...: it ends with that status and one such sentence
-refuses() {
-    wanted=$1
-    pattern=$2
-    shift 2
-    timeout 10 "$SCARDFS" "$@" >"$dir/said" 2>&1
-    got=$?
-    [ "$got" -eq "$wanted" ] && grep -q -- "$pattern" "$dir/said" && return
-    echo "     status $got, said: $(cat "$dir/said")"
-    return 1
-}
-
 # daemon_with WORD: the process of a scardfs with such an argument
 daemon_with() {
     find /proc/[0-9]*/exe -lname '*/scardfs' 2>/dev/null | sed 's/[^0-9]//g' |
