@@ -329,12 +329,15 @@ static NTSTATUS enter_locked(struct scfs_task *task, uint32_t timeout_ms)
     }
     (void)scfs_park_wait_locked(&task->park);
     reader->users++;
+    if (admitted && !call) { /* has what it wants: nobody may take it away any more */
+        (void)scfs_park_take_locked(&task->park);
+        scfs_transaction_began_locked(task->handle);
+        return STATUS_SUCCESS;
+    }
     InsertTailList(&reader->tasks, &task->link);
     if (!admitted) {
         scfs_park_start_limit_locked(&task->park);
         scfs_transaction_awaited_locked(reader);
-    } else if (!call) {
-        scfs_transaction_began_locked(task->handle);
     }
     return admitted ? STATUS_SUCCESS : STATUS_PENDING;
 }
@@ -385,16 +388,15 @@ static void go(struct scfs_task *task)
 {
     struct scfs_reader *reader = task->reader;
 
-    pthread_mutex_lock(&reader->lock);
-    if (task->ops->run == NULL) {
-        bool ours = take_begin_locked(task);
-
-        pthread_mutex_unlock(&reader->lock);
-        if (ours)
-            granted(task);
+    if (task->ops->run ==
+        NULL) { /* a begin: its file may be closed once it is answered */
+        scfs_reader_get(reader);
+        granted(task);
         scfs_task_advance(reader, true);
+        scfs_reader_put(reader);
         return;
     }
+    pthread_mutex_lock(&reader->lock);
     scfs_executor_lock(reader->executor);
     if (reader->executor->busy)
         scfs_park_start_limit_locked(&task->park);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -516,6 +517,53 @@ static void test_card_that_is_used_again_keeps_its_power(void **state)
     assert_int_equal(info(3).state, SCARD_NEGOTIABLE);
 }
 
+/* ---- an interrupt at any moment -------------------------------------------------- */
+
+#define ROUNDS 2000
+
+static pthread_barrier_t starting_line, finish_line;
+
+static void *interrupt_each(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < ROUNDS; i++) {
+        pthread_barrier_wait(&starting_line);
+        for (int spin = i % 64; spin > 0; spin--)
+            sched_yield();
+        fake_interrupt(&req[0]);
+        pthread_barrier_wait(&finish_line);
+    }
+    return NULL;
+}
+
+/* Whatever the answer says is so: a begin that was interrupted holds nothing. */
+static void test_begin_interrupted_at_any_moment_holds_or_does_not(void **state)
+{
+    const struct scard_begin call = {
+        .size = sizeof call, .version = 1, .timeout_ms = FOREVER};
+    pthread_t thread;
+
+    (void)state;
+    pthread_barrier_init(&starting_line, NULL, 2);
+    pthread_barrier_init(&finish_line, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_each, NULL), 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        fresh(0);
+        pthread_barrier_wait(&starting_line);
+        scfs_control_ioctl(&req[0], client[0], SCARD_IOC_BEGIN, &call, sizeof call);
+        pthread_barrier_wait(&finish_line);
+        if (answer(0) == EINTR)
+            assert_int_equal(begin(0, FOREVER), 0);
+        else
+            assert_int_equal(answer(0), 0);
+        assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), 0);
+        assert_int_equal(bare_reader->users, 0);
+    }
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&starting_line);
+    pthread_barrier_destroy(&finish_line);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -527,6 +575,7 @@ int main(void)
         CASE(test_begin_without_time_is_refused_at_once),
         CASE(test_call_of_another_waits_for_the_end),
         CASE(test_interrupted_begin_lets_the_next_one_pass),
+        CASE(test_begin_interrupted_at_any_moment_holds_or_does_not),
         CASE(test_flock_is_a_transaction),
         CASE(test_flock_that_the_kernel_repeats_keeps_its_place),
         CASE(test_flock_on_a_handle_for_reading_is_refused),
