@@ -111,7 +111,8 @@ struct scfs_reader {
         LIST_ENTRY files; /* open ones (trace.c) */
         uint64_t id, control_id;
     } trace;
-    struct { /* the last state that was told, for events/changes */
+    /* The last state that was told, for events/changes. */
+    struct {
         uint32_t state, counter; /* counter: of presence */
         uint32_t changes;
         bool looking, again; /* somebody is at it; and shall look once more */
@@ -275,11 +276,11 @@ struct scfs_handle {
     struct {                     /* session.c, transaction.c, users.c */
         pid_t pid;               /* of who has opened it */
         char label[SCARD_LABEL_MAX + 1];
-        uint32_t share; /* SCARD_SHARE_MODE_*; 0: not connected */
-        uint32_t card;  /* that its connection or transaction is about; 0: none yet */
-        uint32_t used;  /* the card that it is a user of; 0: none */
+        uint32_t share;   /* SCARD_SHARE_MODE_*; 0: not connected */
+        uint32_t card;    /* that its connection or transaction is about; 0: none yet */
+        uint32_t used;    /* the card that it is a user of; 0: none */
         unsigned waiting; /* requests that wait for its turn */
-        bool taken;     /* its transaction has been taken away, and it does not know */
+        bool taken;       /* its transaction has been taken away, and it does not know */
     } session;
 
     char text[SCFS_TEXT_MAX]; /* text files: the snapshot */

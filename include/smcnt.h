@@ -198,10 +198,10 @@ VOID SmcRequestService(PDEVICE_OBJECT DeviceObject, ULONG DelayMs);
 
 /* A message on its way: one packet, however many transfers it takes. */
 struct smc_trace_packet {
-    UCHAR event;    /* SMC_TRACE_SUBMITTED to the device, or SMC_TRACE_COMPLETED from it */
-    UCHAR transfer; /* SMC_TRACE_INTERRUPT ... */
-    UCHAR endpoint; /* with the direction bit */
-    LONG status;    /* of a completion: 0 or a negative errno */
+    UCHAR event; /* SMC_TRACE_SUBMITTED to the device, or SMC_TRACE_COMPLETED from it */
+    UCHAR transfer;     /* SMC_TRACE_INTERRUPT ... */
+    UCHAR endpoint;     /* with the direction bit */
+    LONG status;        /* of a completion: 0 or a negative errno */
     const UCHAR *setup; /* the 8 bytes of a control request that is submitted, or NULL */
     const UCHAR *data;
     ULONG length;

@@ -421,8 +421,8 @@ typedef struct _DEVICE_OBJECT {
     struct smc_device_identity *Identity; /* of a physical device */
     UNICODE_STRING InterfaceName;
     BOOLEAN InterfaceEnabled;
-    LONG Traced; /* of a function device: somebody wants SmcTrace; atomic */
-    SMC_COUNTER *Counter; /* of a function device, set by its driver; NULL: counts nothing */
+    LONG Traced;          /* of a function device: somebody wants SmcTrace; atomic */
+    SMC_COUNTER *Counter; /* of a function device; NULL: its driver counts nothing */
 } DEVICE_OBJECT;
 
 #define DO_BUFFERED_IO         0x00000004
