@@ -40,7 +40,7 @@ static void run(struct scfs_job *job)
     pthread_mutex_unlock(&reader->lock);
 
     status = scfs_request_run(&power->request);
-    scfs_users_sent(reader, IOCTL_SMARTCARD_POWER, status);
+    scfs_users_sent(reader, NULL, IOCTL_SMARTCARD_POWER, status);
 
     pthread_mutex_lock(&reader->lock);
     power->running = false;

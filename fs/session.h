@@ -76,9 +76,10 @@ bool scfs_users_touch_locked(struct scfs_task *task);
 NTSTATUS scfs_users_prepare(struct scfs_task *task);
 /* The card has to be reset before anybody touches it again, and soon. */
 void scfs_users_reset(struct scfs_reader *reader);
-/* A device control has been sent, with this result: counts what cost the card its state.
- */
-void scfs_users_sent(struct scfs_reader *reader, ULONG code, NTSTATUS status);
+/* A device control has been sent, with this result: counts what cost the card its state,
+ * and who had a card before it was known to be in. */
+void scfs_users_sent(struct scfs_reader *reader, struct scfs_handle *handle, ULONG code,
+                     NTSTATUS status);
 /* The daemon has reset the card that has come. */
 void scfs_users_powered(struct scfs_reader *reader);
 

@@ -186,7 +186,7 @@ NTSTATUS scfs_task_send(struct scfs_task *task, ULONG code, void *buffer, ULONG 
     pthread_mutex_unlock(&reader->lock);
 
     status = scfs_request_run(&task->request);
-    scfs_users_sent(reader, code, status);
+    scfs_users_sent(reader, task->handle, code, status);
     if (reset)
         scfs_powerup_reset_ended(reader, status);
     if (information != NULL && NT_SUCCESS(status))

@@ -10,6 +10,9 @@
  * holder a task of the daemon goes there at once. A card without power is clean. When
  * the reset fails and the card still has power, nobody gets to it.
  *
+ * A task may get to a card before the tracker has told of it. So the last uid outlives
+ * the card: the reset that this may cost another one's new card does no harm.
+ *
  * A user is an open handle that has touched this card; that is remembered by the card's
  * number, so that nothing has to be undone when the card goes. Without users the card is
  * powered down after power_down_timeout; a deadline is armed when the last one leaves and
@@ -21,20 +24,27 @@
 
 #include "fs/sequence.h"
 
-uint32_t scfs_users_card_locked(const struct scfs_reader *reader)
+/* The number of the card that is in or, when none is, of the one that comes next. */
+static uint32_t coming_locked(const struct scfs_reader *reader)
 {
-    uint32_t number = reader->counter + 1;
+    uint32_t number = reader->counter + (reader->present ? 1 : 2);
 
-    return !reader->present ? 0 : number != 0 ? number : 1;
+    return number != 0 ? number : 1;
 }
 
+uint32_t scfs_users_card_locked(const struct scfs_reader *reader)
+{
+    return reader->present ? coming_locked(reader) : 0;
+}
+
+/* The last uid is kept: its task may have got to the card that comes already. */
 void scfs_users_card_changed_locked(struct scfs_reader *reader)
 {
+    if (reader->present)
+        return;
     reader->card.users = 0;
-    reader->card.has_last_uid = false;
     reader->card.reset_owed = false;
-    if (!reader->present)
-        reader->card.resets++;
+    reader->card.resets++;
 }
 
 /* ---- a clean card ---------------------------------------------------------------- */
@@ -105,13 +115,30 @@ NTSTATUS scfs_users_prepare(struct scfs_task *task)
     return STATUS_SUCCESS;
 }
 
-void scfs_users_sent(struct scfs_reader *reader, ULONG code, NTSTATUS status)
+static void use_locked(struct scfs_handle *handle, uint32_t card)
 {
-    if (code != IOCTL_SMARTCARD_POWER || status == STATUS_INVALID_PARAMETER ||
-        status == STATUS_BUFFER_TOO_SMALL || status == STATUS_NO_MEDIA)
+    if (handle->session.used == card)
         return;
+    handle->session.used = card;
+    handle->reader->card.users++;
+}
+
+static bool needs_card(ULONG code)
+{
+    return code == IOCTL_SMARTCARD_POWER || code == IOCTL_SMARTCARD_TRANSMIT ||
+           code == IOCTL_SMARTCARD_SET_PROTOCOL;
+}
+
+void scfs_users_sent(struct scfs_reader *reader, struct scfs_handle *handle, ULONG code,
+                     NTSTATUS status)
+{
     pthread_mutex_lock(&reader->lock);
-    reader->card.resets++;
+    if (code == IOCTL_SMARTCARD_POWER && status != STATUS_INVALID_PARAMETER &&
+        status != STATUS_BUFFER_TOO_SMALL && status != STATUS_NO_MEDIA)
+        reader->card.resets++;
+    /* The driver has had a card in that the tracker has yet to tell of. */
+    if (handle != NULL && !reader->present && NT_SUCCESS(status) && needs_card(code))
+        use_locked(handle, coming_locked(reader));
     pthread_mutex_unlock(&reader->lock);
 }
 
@@ -173,21 +200,15 @@ static void arm_power_down_locked(struct scfs_reader *reader)
 
 void scfs_users_add_locked(struct scfs_handle *handle)
 {
-    struct scfs_reader *reader = handle->reader;
-    uint32_t card = scfs_users_card_locked(reader);
-
-    if (card == 0 || handle->session.used == card)
-        return;
-    handle->session.used = card;
-    reader->card.users++;
+    if (handle->reader->present)
+        use_locked(handle, scfs_users_card_locked(handle->reader));
 }
 
 void scfs_users_remove_locked(struct scfs_handle *handle)
 {
     struct scfs_reader *reader = handle->reader;
-    uint32_t card = scfs_users_card_locked(reader);
 
-    if (card == 0 || handle->session.used != card)
+    if (handle->session.used != coming_locked(reader))
         return;
     handle->session.used = 0;
     reader->card.users--;

@@ -484,6 +484,72 @@ static void test_card_of_another_uid_is_reset_first(void **state)
     assert_int_equal(info(2).users, 2);
 }
 
+/* What the tracker does when it is told of a change. */
+static void believe(bool present)
+{
+    pthread_mutex_lock(&bare_reader->lock);
+    bare_reader->present = present;
+    bare_reader->counter++;
+    scfs_users_card_changed_locked(bare_reader);
+    pthread_mutex_unlock(&bare_reader->lock);
+}
+
+static void test_card_touched_before_it_is_known_is_reset_for_another_uid(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    client[1]->uid = 1001;
+    believe(false);
+    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    before = resets();
+    believe(true);
+    assert_int_equal(resets(), before);
+    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(resets(), before);
+    assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(resets(), before + 1);
+}
+
+static void test_card_touched_before_two_changes_is_reset_for_another_uid(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    client[1]->uid = 1001;
+    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    believe(false);
+    believe(true);
+    before = resets();
+    assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(resets(), before + 1);
+}
+
+static void test_handle_that_touches_early_is_a_user_of_the_new_card(void **state)
+{
+    (void)state;
+    believe(false);
+    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(power(1, SCARD_COLD_RESET, FOREVER), 0);
+    close_client(1);
+    believe(true);
+    assert_int_equal(info(3).users, 1);
+    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(info(3).users, 1);
+    close_client(0);
+    assert_int_equal(info(3).users, 0);
+}
+
+static void test_handle_that_finds_no_card_is_no_user_of_the_next(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_driver.remove(bare_reader->device), 0);
+    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), ENOMEDIUM);
+    assert_int_equal(connect(1, SCARD_SHARE_MODE_DIRECT, 0), 0);
+    assert_int_equal(fake_driver.insert(bare_reader->device, NULL, 0), 0);
+    assert_int_equal(info(3).users, 0);
+}
+
 static void test_card_without_users_is_powered_down(void **state)
 {
     (void)state;
@@ -589,6 +655,10 @@ int main(void)
         CASE(test_connect_that_fails_gives_its_share_mode_back),
         CASE(test_disposition_applies_to_the_last_connection),
         CASE(test_card_of_another_uid_is_reset_first),
+        CASE(test_card_touched_before_it_is_known_is_reset_for_another_uid),
+        CASE(test_card_touched_before_two_changes_is_reset_for_another_uid),
+        CASE(test_handle_that_touches_early_is_a_user_of_the_new_card),
+        CASE(test_handle_that_finds_no_card_is_no_user_of_the_next),
         CASE(test_card_without_users_is_powered_down),
         CASE(test_card_that_is_used_again_keeps_its_power),
     };
