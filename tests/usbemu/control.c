@@ -250,7 +250,7 @@ static void *serve(void *arg)
         }
     }
     free(reply);
-    close(fd); /* by its public name: ThreadSanitizer must see that the number is free */
+    close(fd);
     return NULL;
 }
 
@@ -289,7 +289,7 @@ void emu_control_listen(const char *path)
         return;
     if (bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 16)) {
         perror(path);
-        emu_libc_close(fd);
+        close(fd);
         return;
     }
     start_thread(accept_clients, fd);

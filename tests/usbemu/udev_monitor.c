@@ -84,7 +84,7 @@ EMU_EXPORT struct udev_monitor *udev_monitor_unref(struct udev_monitor *m)
     pthread_mutex_unlock(&emu_lock);
     while (m->head != m->tail)
         udev_device_unref(m->queue[m->head++ % QUEUE_MAX]);
-    emu_libc_close(m->fd);
+    close(m->fd);
     free(m);
     return NULL;
 }

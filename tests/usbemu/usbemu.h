@@ -266,9 +266,6 @@ void emu_handles_hang_up(struct emu_device *device); /* POLLERR; the lock is hel
 /* Each open handle of the device, with the lock held. */
 void emu_handles_each(struct emu_device *device, void (*visit)(struct emu_handle *));
 
-/* libc.c: the C library's own close. */
-int emu_libc_close(int fd);
-
 /* libudev.c */
 void emu_announce(struct emu_device *device, bool arrived);
 

@@ -49,8 +49,8 @@ int emu_handle_open(unsigned bus, unsigned address)
             handle->full = write(fd, &full, 1) == 1;
             atomic_store(&handles[fd], handle);
         } else {
-            emu_libc_close(ends[0]);
-            emu_libc_close(ends[1]);
+            close(ends[0]);
+            close(ends[1]);
             fd = -EMFILE;
         }
     } else if (device) {
@@ -82,7 +82,7 @@ void emu_handle_close(int fd)
                 atomic_store(&handles[i], NULL);
         emu_drop_urbs(handle);
         if (handle->read_fd >= 0)
-            emu_libc_close(handle->read_fd);
+            close(handle->read_fd);
         for (struct emu_device *d = handle->device; d; d = d->next_interface)
             if (d->claimed_by == handle)
                 d->claimed_by = NULL;
@@ -107,7 +107,7 @@ void emu_handles_each(struct emu_device *device, void (*visit)(struct emu_handle
 static void hang_up(struct emu_handle *handle)
 {
     if (handle->read_fd >= 0)
-        emu_libc_close(handle->read_fd);
+        close(handle->read_fd);
     handle->read_fd = -1;
     handle->not_yet_resumed = false;
 }
