@@ -119,7 +119,7 @@ static void hand_over(const char *what, unsigned flocks)
             sched_yield();
         }
     }
-    assert_int_equal(places, 0);
+    assert_int_equal(__atomic_load_n(&places, __ATOMIC_SEQ_CST), 0);
     assert_int_equal(call_end(holder, SCARD_DISPOSITION_LEAVE), 0);
     for (int i = 0; i < CONTENDERS; i++) {
         pthread_join(contenders[i].thread, NULL);
