@@ -58,12 +58,14 @@ void scfs_session_unbind_locked(struct scfs_handle *handle)
 
 NTSTATUS scfs_session_dispose(struct scfs_task *task, uint32_t disposition)
 {
-    bool lost;
+    NTSTATUS status = scfs_sequence_dispose(task, disposition);
 
+    /* It may go at any time: nothing is sent to another card (scfs_task_send). */
     pthread_mutex_lock(&task->reader->lock);
-    lost = scfs_session_lost_locked(task->handle);
+    if (scfs_session_lost_locked(task->handle))
+        status = STATUS_SUCCESS;
     pthread_mutex_unlock(&task->reader->lock);
-    return lost ? STATUS_SUCCESS : scfs_sequence_dispose(task, disposition);
+    return status;
 }
 
 /* ---- the end of a handle --------------------------------------------------------- */

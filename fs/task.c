@@ -178,6 +178,10 @@ NTSTATUS scfs_task_send(struct scfs_task *task, ULONG code, void *buffer, ULONG 
         pthread_mutex_unlock(&reader->lock);
         return STATUS_CANCELLED;
     }
+    if (takes_turns(task) && scfs_session_lost_locked(task->handle)) {
+        pthread_mutex_unlock(&reader->lock); /* between two requests of a sequence */
+        return STATUS_DEVICE_NOT_CONNECTED;
+    }
     scfs_request_init(&task->request, reader, code, buffer, in_len, out_len);
     task->sent = true;
     task->changes_state |= code != IOCTL_SMARTCARD_TRANSMIT;

@@ -19,6 +19,7 @@
 #include "bare.h"
 #include "fake_driver.h"
 #include "fake_fuse.h"
+#include "fs/sequence.h"
 #include "fs/session.h"
 
 #define CLIENTS 4
@@ -583,6 +584,48 @@ static void test_card_that_is_used_again_keeps_its_power(void **state)
     assert_int_equal(info(3).state, SCARD_NEGOTIABLE);
 }
 
+/* ---- a sequence of requests ------------------------------------------------------ */
+
+static NTSTATUS power_twice(struct scfs_task *task)
+{
+    NTSTATUS status = scfs_sequence_power(task, SCARD_COLD_RESET);
+
+    assert_int_equal(status, STATUS_SUCCESS);
+    believe(false);
+    believe(true);
+    return scfs_sequence_power(task, SCARD_COLD_RESET);
+}
+
+static int answer_errno(struct scfs_task *task, NTSTATUS status)
+{
+    return fuse_reply_err(task->park.req, smc_status_errno(status));
+}
+
+static void destroy_nothing(struct scfs_task *task)
+{
+    (void)task;
+}
+
+static void test_card_exchanged_between_two_requests_is_not_touched(void **state)
+{
+    static const struct scfs_task_ops ops = {
+        .run = power_twice, .answer = answer_errno, .destroy = destroy_nothing};
+    struct scfs_task task;
+    unsigned before;
+
+    (void)state;
+    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    before = resets();
+    fresh(0);
+    scfs_task_init(&task, &ops, bare_reader, client[0], &req[0]);
+    scfs_task_start(&task, FOREVER);
+    assert_int_equal(answer(0), ENXIO);
+    assert_int_equal(resets(), before + 2); /* the first, and the card that went */
+    assert_int_equal(disconnect(0, SCARD_DISPOSITION_RESET), 0);
+    assert_int_equal(resets(), before + 2);
+    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
+}
+
 /* ---- an interrupt at any moment -------------------------------------------------- */
 
 #define ROUNDS 2000
@@ -659,6 +702,7 @@ int main(void)
         CASE(test_card_touched_before_two_changes_is_reset_for_another_uid),
         CASE(test_handle_that_touches_early_is_a_user_of_the_new_card),
         CASE(test_handle_that_finds_no_card_is_no_user_of_the_next),
+        CASE(test_card_exchanged_between_two_requests_is_not_touched),
         CASE(test_card_without_users_is_powered_down),
         CASE(test_card_that_is_used_again_keeps_its_power),
     };
