@@ -64,6 +64,8 @@ NTSTATUS scfs_session_dispose(struct scfs_task *task, uint32_t disposition)
     pthread_mutex_lock(&task->reader->lock);
     if (scfs_session_lost_locked(task->handle))
         status = STATUS_SUCCESS;
+    if (!NT_SUCCESS(status)) /* what was asked for is still owed */
+        task->reader->card.reset_owed = task->reader->present;
     pthread_mutex_unlock(&task->reader->lock);
     return status;
 }

@@ -37,7 +37,8 @@ void scfs_session_bind_locked(struct scfs_handle *handle);
 void scfs_session_unbind_locked(struct scfs_handle *handle);
 /* The handle is closed: whatever it has ends. */
 void scfs_session_release(struct scfs_handle *handle);
-/* In run of a task: the disposition, unless the handle's card has gone. */
+/* In run of a task: the disposition, unless the handle's card has gone. One that fails
+ * leaves a reset to whoever comes next. */
 NTSTATUS scfs_session_dispose(struct scfs_task *task, uint32_t disposition);
 /* The card's ATR, as the library knows it; its length. The caller has entered. */
 uint32_t scfs_session_atr(struct scfs_reader *reader, uint8_t atr[SCARD_ATR_ROOM]);

@@ -153,8 +153,6 @@ static NTSTATUS run_end(struct scfs_task *task)
     NTSTATUS status = scfs_session_dispose(task, disposition);
 
     pthread_mutex_lock(&reader->lock);
-    if (!NT_SUCCESS(status)) /* what was asked for is still owed */
-        reader->card.reset_owed = reader->present;
     if (scfs_transaction_mine_locked(task->handle))
         end_locked(task->handle);
     pthread_mutex_unlock(&reader->lock);

@@ -21,6 +21,7 @@
 #include "fake_fuse.h"
 #include "fs/sequence.h"
 #include "fs/session.h"
+#include "smclib.h"
 
 #define CLIENTS 4
 #define FOREVER SCARD_TIMEOUT_INFINITE
@@ -584,6 +585,37 @@ static void test_card_that_is_used_again_keeps_its_power(void **state)
     assert_int_equal(info(3).state, SCARD_NEGOTIABLE);
 }
 
+static NTSTATUS fail_power(PSMARTCARD_EXTENSION ext)
+{
+    (void)ext;
+    return STATUS_IO_DEVICE_ERROR;
+}
+
+static void test_disposition_that_fails_leaves_a_reset_to_the_next(void **state)
+{
+    PSMARTCARD_EXTENSION ext = (void *)bare_reader->device->DeviceExtension;
+    NTSTATUS (*const reset)(PSMARTCARD_EXTENSION) = ext->ReaderFunction[RDF_CARD_POWER];
+
+    (void)state;
+    for (int by_end = 0; by_end <= 1; by_end++) {
+        unsigned before;
+
+        assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+        assert_int_equal(by_end ? begin(0, FOREVER) : 0, 0);
+        ext->ReaderFunction[RDF_CARD_POWER] = fail_power;
+        assert_int_equal(by_end ? end(0, SCARD_DISPOSITION_RESET)
+                                : disconnect(0, SCARD_DISPOSITION_RESET),
+                         EIO);
+        ext->ReaderFunction[RDF_CARD_POWER] = reset;
+        before = resets();
+        assert_true(bare_reader->card.reset_owed);
+        assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
+        assert_false(bare_reader->card.reset_owed);
+        assert_int_equal(resets(), before + 1);
+        assert_int_equal(disconnect(1, SCARD_DISPOSITION_LEAVE), 0);
+    }
+}
+
 /* ---- a sequence of requests ------------------------------------------------------ */
 
 static NTSTATUS power_twice(struct scfs_task *task)
@@ -702,6 +734,7 @@ int main(void)
         CASE(test_card_touched_before_two_changes_is_reset_for_another_uid),
         CASE(test_handle_that_touches_early_is_a_user_of_the_new_card),
         CASE(test_handle_that_finds_no_card_is_no_user_of_the_next),
+        CASE(test_disposition_that_fails_leaves_a_reset_to_the_next),
         CASE(test_card_exchanged_between_two_requests_is_not_touched),
         CASE(test_card_without_users_is_powered_down),
         CASE(test_card_that_is_used_again_keeps_its_power),
