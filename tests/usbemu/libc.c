@@ -193,7 +193,7 @@ EMU_EXPORT int __open64_2(const char *path, int flags)
 
 /* ---- descriptors ----------------------------------------------------------------- */
 
-/* Our own files close by this name, too: ThreadSanitizer must see which number is free. */
+/* Our own files close by this name, too: ThreadSanitizer must see what number is free. */
 EMU_EXPORT int close(int fd)
 {
     if (emu_handle_is(fd))
