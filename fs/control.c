@@ -77,20 +77,22 @@ static uint32_t tag_of(const struct scard_call *header, const uint8_t *input)
 struct session_call {
     unsigned cmd;
     bool touches;
+    uint8_t status_at;
     uint8_t reserved_at, reserved; /* bytes that must be zero */
     void (*serve)(fuse_req_t req, struct scfs_handle *handle, const void *in);
 };
 
-#define RESERVED(type)                                                                   \
-    offsetof(struct type, reserved), sizeof((struct type *)NULL)->reserved
+#define FIELDS(type)                                                                     \
+    offsetof(struct type, status), offsetof(struct type, reserved),                      \
+        sizeof((struct type *)NULL)->reserved
 
 static const struct session_call session_calls[] = {
-    {SCARD_IOC_CONNECT, true, RESERVED(scard_connect), scfs_session_connect},
-    {SCARD_IOC_DISCONNECT, true, RESERVED(scard_disconnect), scfs_session_disconnect},
-    {SCARD_IOC_BEGIN, true, RESERVED(scard_begin), scfs_transaction_begin},
-    {SCARD_IOC_END, true, RESERVED(scard_end), scfs_transaction_end},
-    {SCARD_IOC_REPLY_SIZE, true, RESERVED(scard_reply_size), scfs_session_reply_size},
-    {SCARD_IOC_INFO, false, RESERVED(scard_info), scfs_session_info},
+    {SCARD_IOC_CONNECT, true, FIELDS(scard_connect), scfs_session_connect},
+    {SCARD_IOC_DISCONNECT, true, FIELDS(scard_disconnect), scfs_session_disconnect},
+    {SCARD_IOC_BEGIN, true, FIELDS(scard_begin), scfs_transaction_begin},
+    {SCARD_IOC_END, true, FIELDS(scard_end), scfs_transaction_end},
+    {SCARD_IOC_REPLY_SIZE, true, FIELDS(scard_reply_size), scfs_session_reply_size},
+    {SCARD_IOC_INFO, false, FIELDS(scard_info), scfs_session_info},
 };
 
 static bool all_zero(const uint8_t *bytes, size_t len)
@@ -100,6 +102,27 @@ static bool all_zero(const uint8_t *bytes, size_t len)
             return false;
     }
     return true;
+}
+
+static bool is_gone(struct scfs_handle *handle)
+{
+    bool gone;
+
+    pthread_mutex_lock(handle->lock);
+    gone = handle->reader->gone;
+    pthread_mutex_unlock(handle->lock);
+    return gone;
+}
+
+static void answer_removed(fuse_req_t req, const struct session_call *call,
+                           const void *in, size_t in_size)
+{
+    const int32_t status = STATUS_DEVICE_REMOVED;
+    uint8_t out[sizeof(struct scard_info)]; /* the longest of them */
+
+    memcpy(out, in, in_size);
+    memcpy(out + call->status_at, &status, sizeof status);
+    fuse_reply_ioctl(req, -smc_status_errno(status), out, in_size);
 }
 
 static void serve_session(fuse_req_t req, struct scfs_handle *handle,
@@ -113,6 +136,8 @@ static void serve_session(fuse_req_t req, struct scfs_handle *handle,
         head[1] != SCARD_IOC_VERSION ||
         !all_zero((const uint8_t *)in + call->reserved_at, call->reserved))
         fuse_reply_err(req, EINVAL);
+    else if (is_gone(handle))
+        answer_removed(req, call, in, in_size);
     else if (call->touches && !handle->may_touch)
         fuse_reply_err(req, EBADF);
     else
@@ -120,6 +145,14 @@ static void serve_session(fuse_req_t req, struct scfs_handle *handle,
 }
 
 /* ---- all of them ----------------------------------------------------------------- */
+
+/* There is nothing to it; only a reader has to be there. */
+static void answer_simply(fuse_req_t req, struct scfs_handle *handle,
+                          struct scard_call *header)
+{
+    scfs_control_answer(req, header,
+                        is_gone(handle) ? STATUS_DEVICE_REMOVED : STATUS_SUCCESS, 0);
+}
 
 void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd,
                         const void *in, size_t in_size)
@@ -167,10 +200,10 @@ void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd
         return;
     case SCFS_IOCTL_SMARTCARD_CANCEL_BLOCKING:
         scfs_wait_cancel(handle);
-        scfs_control_answer(req, &header, STATUS_SUCCESS, 0);
+        answer_simply(req, handle, &header);
         return;
     case SCFS_IOCTL_SMARTCARD_RESET_EVENTS: /* no stale events can exist here */
-        scfs_control_answer(req, &header, STATUS_SUCCESS, 0);
+        answer_simply(req, handle, &header);
         return;
     case IOCTL_SMARTCARD_SET_ATTRIBUTE:
         if (handle->may_touch && tag_of(&header, input) == SCARD_ATTR_DEVICE_IN_USE) {

@@ -411,6 +411,49 @@ static void test_removed_reader_ends_those_who_wait(void **state)
     assert_int_equal(end(0, SCARD_DISPOSITION_RESET), ENODEV);
 }
 
+/* Every call of a handle whose reader has gone, the holder's and a connection's too. */
+static void test_removed_reader_answers_enodev_to_every_call(void **state)
+{
+    static const unsigned session[] = {SCARD_IOC_CONNECT,    SCARD_IOC_DISCONNECT,
+                                       SCARD_IOC_BEGIN,      SCARD_IOC_END,
+                                       SCARD_IOC_REPLY_SIZE, SCARD_IOC_INFO};
+    static const uint32_t codes[] = {
+        IOCTL_SMARTCARD_GET_STATE,        IOCTL_SMARTCARD_GET_LAST_ERROR,
+        IOCTL_SMARTCARD_GET_ATTRIBUTE,    IOCTL_SMARTCARD_IS_PRESENT,
+        IOCTL_SMARTCARD_IS_ABSENT,        IOCTL_SMARTCARD_POWER,
+        IOCTL_SMARTCARD_TRANSMIT,         SCFS_IOCTL_SMARTCARD_CANCEL_BLOCKING,
+        SCFS_IOCTL_SMARTCARD_RESET_EVENTS};
+
+    (void)state;
+    assert_int_equal(begin(0, FOREVER), 0);
+    assert_int_equal(fake_driver.unplug(bare_reader->device), 0);
+    for (int i = 0; i < 2; i++) {
+        for (size_t j = 0; j < sizeof session / sizeof session[0]; j++) {
+            const uint32_t words[40] = {_IOC_SIZE(session[j]), SCARD_IOC_VERSION};
+
+            fresh(i);
+            scfs_control_ioctl(&req[i], client[i], session[j], words,
+                               _IOC_SIZE(session[j]));
+            assert_int_equal(answer(i), ENODEV);
+        }
+        for (size_t j = 0; j < sizeof codes / sizeof codes[0]; j++) {
+            struct {
+                struct scard_call call;
+                uint32_t data[4];
+            } call = {.call = {.size = sizeof call,
+                               .version = SCARD_IOC_VERSION,
+                               .code = codes[j],
+                               .in_len = 4,
+                               .out_len = 16}};
+
+            fresh(i);
+            scfs_control_ioctl(&req[i], client[i], SCARD_IOC_CALL(sizeof call), &call,
+                               sizeof call);
+            assert_int_equal(answer(i), ENODEV);
+        }
+    }
+}
+
 /* ---- connections ----------------------------------------------------------------- */
 
 static void test_share_modes_conflict_as_they_say(void **state)
@@ -726,6 +769,7 @@ int main(void)
         CASE(test_idle_holder_loses_its_transaction_to_who_waits),
         CASE(test_removed_card_leaves_its_holder_without),
         CASE(test_removed_reader_ends_those_who_wait),
+        CASE(test_removed_reader_answers_enodev_to_every_call),
         CASE(test_share_modes_conflict_as_they_say),
         CASE(test_connect_that_fails_gives_its_share_mode_back),
         CASE(test_disposition_applies_to_the_last_connection),
