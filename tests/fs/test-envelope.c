@@ -192,16 +192,14 @@ static void test_a_million_envelopes_are_each_answered_by_their_form(void **stat
 
     /* It works: a state is read, and nothing is left of what waited. */
     {
-        struct {
-            struct scard_call call;
-            uint32_t state;
-        } get = {.call = {.size = sizeof get,
-                          .version = 1,
-                          .code = IOCTL_SMARTCARD_GET_STATE,
-                          .out_len = sizeof get.state}};
+        const struct scard_call call = {.size = SCARD_CALL_HEADER_SIZE + sizeof is,
+                                        .version = 1,
+                                        .code = IOCTL_SMARTCARD_GET_STATE,
+                                        .out_len = sizeof is};
+        uint8_t bytes[SCARD_CALL_HEADER_SIZE + sizeof is] = {0};
 
-        assert_int_equal(
-            answer_to(SCARD_IOC_CALL(sizeof get), (const uint8_t *)&get, sizeof get), 0);
+        memcpy(bytes, &call, sizeof call);
+        assert_int_equal(answer_to(SCARD_IOC_CALL(sizeof bytes), bytes, sizeof bytes), 0);
         memcpy(&is, req.reply + SCARD_CALL_HEADER_SIZE, sizeof is);
         assert_in_range(is, SCARD_UNKNOWN, SCARD_SPECIFIC);
         assert_true(IsListEmpty(&bare_reader->waits));

@@ -437,18 +437,17 @@ static void test_removed_reader_answers_enodev_to_every_call(void **state)
             assert_int_equal(answer(i), ENODEV);
         }
         for (size_t j = 0; j < sizeof codes / sizeof codes[0]; j++) {
-            struct {
-                struct scard_call call;
-                uint32_t data[4];
-            } call = {.call = {.size = sizeof call,
-                               .version = SCARD_IOC_VERSION,
-                               .code = codes[j],
-                               .in_len = 4,
-                               .out_len = 16}};
+            uint8_t bytes[SCARD_CALL_HEADER_SIZE + 16] = {0};
+            const struct scard_call call = {.size = sizeof bytes,
+                                            .version = SCARD_IOC_VERSION,
+                                            .code = codes[j],
+                                            .in_len = 4,
+                                            .out_len = 16};
 
+            memcpy(bytes, &call, sizeof call);
             fresh(i);
-            scfs_control_ioctl(&req[i], client[i], SCARD_IOC_CALL(sizeof call), &call,
-                               sizeof call);
+            scfs_control_ioctl(&req[i], client[i], SCARD_IOC_CALL(sizeof bytes), bytes,
+                               sizeof bytes);
             assert_int_equal(answer(i), ENODEV);
         }
     }
