@@ -22,6 +22,7 @@
 
 #include "fs/executor.h"
 #include "fs/metrics.h"
+#include "fs/naming.h"
 #include "fs/node.h"
 #include "fs/park.h"
 #include "fs/quota.h"
@@ -53,8 +54,9 @@ struct scfs {
     pthread_mutex_t lock; /* the registry's: what follows, and the marked fields below */
     LIST_ENTRY
     readers; /* in the order of arrival; those that are gone and still open, too */
-    uint64_t sequence;  /* of the last reader */
-    uint32_t changes;   /* arrivals and removals */
+    uint64_t sequence; /* of the last reader */
+    uint32_t changes;  /* arrivals and removals */
+    struct scfs_naming naming;
     LIST_ENTRY leaving; /* readers that the driver has not let go yet */
     bool stopping;      /* nobody arrives any more */
     LIST_ENTRY handles; /* open ones */
@@ -88,12 +90,12 @@ struct scfs_reader {
     LIST_ENTRY link;    /* in scfs.readers */
     LIST_ENTRY leaving; /* in scfs.leaving, between remove and left */
     struct scfs *fs;
-    LONG refs;         /* atomic */
-    unsigned handles;  /* open ones; the registry's lock */
-    bool listed;       /* visible in the tree; the registry's lock */
-    uint64_t sequence; /* from here to access: fixed on arrival */
-    unsigned number;   /* N of readerN */
-    unsigned device_number;
+    LONG refs;              /* atomic */
+    unsigned handles;       /* open ones; the registry's lock */
+    bool listed;            /* visible in the tree; the registry's lock */
+    uint64_t sequence;      /* from here to access: fixed on arrival */
+    unsigned number;        /* N of readerN */
+    unsigned device_number; /* among those of equal names */
     PDEVICE_OBJECT device;
     FILE_OBJECT file; /* of the one IRP_MJ_CREATE */
     struct scfs_executor *executor;

@@ -24,10 +24,18 @@ static bool number_used(struct scfs *fs, unsigned number)
     return false;
 }
 
-static bool device_number_used(struct scfs *fs, unsigned number)
+#define SLOT_LENGTH 3 /* what a name ends in: the slot and a newline */
+
+/* A reader of that name and number is there. */
+static bool name_taken(void *context, const struct smc_device_identity *identity,
+                       unsigned number)
 {
+    struct scfs *fs = context;
+    char name[SCFS_TEXT_MAX];
+    int len = scfs_text_name(name, sizeof name, identity, number, 0) - SLOT_LENGTH;
+
     for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
-        if (entry(i)->listed && entry(i)->device_number == number)
+        if (entry(i)->listed && strncmp(entry(i)->name, name, (size_t)len) == 0)
             return true;
     }
     return false;
@@ -53,15 +61,12 @@ static bool takes_turns(PDEVICE_OBJECT a, PDEVICE_OBJECT b)
 /* Slots of one physical reader share its number. */
 static unsigned device_number(struct scfs *fs, const struct scfs_reader *reader)
 {
-    unsigned number = 0;
-
     for (LIST_ENTRY *i = fs->readers.Flink; i != &fs->readers; i = i->Flink) {
         if (entry(i)->listed && same_device(entry(i)->device, reader->device))
             return entry(i)->device_number;
     }
-    while (device_number_used(fs, number))
-        number++;
-    return number;
+    return scfs_naming_number(&fs->naming, smc_io_identity(reader->device), name_taken,
+                              fs);
 }
 
 bool scfs_registry_add(struct scfs *fs, struct scfs_reader *reader)

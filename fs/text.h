@@ -21,8 +21,8 @@ const char *scfs_text_state(uint32_t state);
 
 /*
  * The name PC/SC programs show: <vendor> <product> [<interface>] (<serial>) <nn> <ss>
- * and a newline; parts that are empty are left out. device numbers the physical readers
- * that are there. Returns the length.
+ * and a newline; parts that are empty are left out. device tells physical readers
+ * apart whose names are equal (naming.h). Returns the length.
  */
 int scfs_text_name(char *out, size_t size, const struct smc_device_identity *identity,
                    unsigned device, unsigned slot);

@@ -78,8 +78,8 @@ static void test_slots_of_one_reader_are_two_directories(void **state)
 {
     (void)state;
     assert_int_equal(mounted_say(&m, "plug 0000:0002\n"), 0);
-    assert_string_equal(mounted_read(&m, "reader1/name"), "Fake Reader (1) 01 00\n");
-    assert_string_equal(mounted_read(&m, "reader2/name"), "Fake Reader (1) 01 01\n");
+    assert_string_equal(mounted_read(&m, "reader1/name"), "Fake Reader (1) 00 00\n");
+    assert_string_equal(mounted_read(&m, "reader2/name"), "Fake Reader (1) 00 01\n");
     assert_string_equal(mounted_read(&m, "reader2/atr"), FAKE_ATR "\n");
     assert_int_equal(mounted_say(&m, "unplug reader1\n"), 0);
     assert_int_equal(access(mounted_path(&m, "reader2"), F_OK), -1);

@@ -146,6 +146,49 @@ static void test_slots_of_one_device_share_executor_and_device_number(void **sta
         take(&function[i]);
 }
 
+/* Two equal readers in two places, and one of another name. */
+static void test_reader_that_comes_back_has_its_name(void **state)
+{
+    static struct smc_device_identity left = {.product = "Twin", .path = "1-1"},
+                                      right = {.product = "Twin", .path = "1-2"},
+                                      other = {.product = "Other", .path = "1-3"};
+
+    (void)state;
+    physical[0].Identity = &left;
+    physical[1].Identity = &right;
+    physical[2].Identity = &other;
+    for (int i = 0; i < 3; i++)
+        add(&function[i]);
+    for (int i = 0; i < 3; i++)
+        take(&function[i]);
+    for (int i = 2; i >= 0; i--) { /* in another order */
+        static const char *const names[] = {"Twin 00 00\n", "Twin 01 00\n",
+                                            "Other 00 00\n"};
+
+        assert_string_equal(add(&function[i])->name, names[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        take(&function[i]);
+}
+
+static void test_name_that_is_taken_is_not_given_again(void **state)
+{
+    static struct smc_device_identity left = {.product = "Twin", .path = "1-1"},
+                                      right = {.product = "Twin", .path = "1-2"};
+
+    (void)state;
+    physical[0].Identity = &left;
+    physical[1].Identity = &right;
+    add(&function[0]);
+    take(&function[0]);
+    assert_string_equal(add(&function[1])->name, "Twin 00 00\n"); /* was moved there */
+    assert_string_equal(add(&function[0])->name, "Twin 01 00\n");
+    take(&function[1]);
+    take(&function[0]);
+    assert_string_equal(add(&function[0])->name, "Twin 01 00\n");
+    take(&function[0]);
+}
+
 static void test_slots_that_are_busy_at_once_have_executors_of_their_own(void **state)
 {
     struct smc_device_identity busy = identity;
@@ -228,6 +271,8 @@ int main(void)
         cmocka_unit_test_setup(test_changes_counts_arrivals_and_removals, setup),
         cmocka_unit_test_setup(test_slots_of_one_device_share_executor_and_device_number,
                                setup),
+        cmocka_unit_test_setup(test_reader_that_comes_back_has_its_name, setup),
+        cmocka_unit_test_setup(test_name_that_is_taken_is_not_given_again, setup),
         cmocka_unit_test_setup(
             test_slots_that_are_busy_at_once_have_executors_of_their_own, setup),
         cmocka_unit_test_setup(
