@@ -156,6 +156,16 @@ static NTSTATUS power_down(struct ccid_slot *slot)
     return status;
 }
 
+/* The reader may have given the card power when it came in. Many that say so do not: a
+ * card without power needs none of the time that switching it off takes. */
+static bool was_activated(struct ccid_slot *slot)
+{
+    enum ccid_icc icc;
+
+    return (slot->device->desc.features & CCID_FEATURE_AUTO_ACTIVATION) != 0 &&
+           (ccid_icc_status(slot, 0, &icc) != STATUS_SUCCESS || icc != CCID_ICC_INACTIVE);
+}
+
 NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext)
 {
     struct ccid_slot *slot = ccid_slot_of(ext);
@@ -170,8 +180,7 @@ NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext)
         status = power_down(slot);
         break;
     case SCARD_COLD_RESET:
-        if ((slot->device->desc.features & CCID_FEATURE_AUTO_ACTIVATION) != 0)
-            active = true; /* the reader gave it power when it came in */
+        active = active || was_activated(slot);
         status = reset_and_answer(slot, active ? CCID_RESET_COLD : CCID_RESET_FIRST);
         break;
     case SCARD_WARM_RESET:

@@ -17,6 +17,7 @@
 #define ON_AUTO   "62 00000000 00 SS 000000"
 #define OFF       BENCH_OFF_OUT
 #define OFF_IN    BENCH_OFF_IN
+#define ACTIVE_IN "81 00000000 00 SS 00 00 00"
 #define NO_CARD   "80 00000000 00 SS 42 FE 00"
 #define BAD_CLASS "80 00000000 00 SS 41 F5 00"
 
@@ -325,12 +326,30 @@ static void test_cold_reset_of_a_powered_card_begins_with_power_off(void **state
     assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
     assert_int_equal(bench.usb.slept_ms, 10);
     bench_end(&bench);
+}
 
-    begin(&bench, 0, BENCH_EXTENDED | 0x4);
-    script_command(&bench.usb, OFF, OFF_IN);
-    script_command(&bench.usb, ON_AUTO, BENCH_ATR_IN);
-    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
-    bench_end(&bench);
+/* Of a reader that says that it gives cards power when they come in. */
+static void test_cold_reset_of_a_card_that_has_come_asks_whether_it_has_power(
+    void **state)
+{
+    static const struct {
+        const char *status;
+        bool off;
+    } rows[] = {{ACTIVE_IN, true}, {OFF_IN, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bench bench;
+
+        begin(&bench, 0, BENCH_EXTENDED | 0x4);
+        script_command(&bench.usb, BENCH_STATUS_OUT, rows[i].status);
+        if (rows[i].off)
+            script_command(&bench.usb, OFF, OFF_IN);
+        script_command(&bench.usb, ON_AUTO, BENCH_ATR_IN);
+        assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+        assert_int_equal(bench.usb.slept_ms, rows[i].off ? 10 : 0);
+        bench_end(&bench);
+    }
 }
 
 int main(void)
@@ -351,6 +370,8 @@ int main(void)
         cmocka_unit_test(test_answers_that_are_no_atr_are_unrecognized_media),
         cmocka_unit_test(test_atr_of_33_bytes_is_taken_whole),
         cmocka_unit_test(test_cold_reset_of_a_powered_card_begins_with_power_off),
+        cmocka_unit_test(
+            test_cold_reset_of_a_card_that_has_come_asks_whether_it_has_power),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -286,7 +286,7 @@ static void test_connect_sends_no_message_that_is_not_needed(void **state)
         {"APDU, negotiates (40h)", LONG, BULK, VOLTAGE | NEGOTIATES, 0, ATR(atr_both), T0,
          "62 6C", "63 62 6C", "6F"},
         {"APDU, negotiates, activates", SHORT, BULK, ACTIVATES | NEGOTIATES, 0,
-         ATR(atr_t1), T1, "63 62 6C", "63 62 6C", "6F"},
+         ATR(atr_t1), T1, "65 62 6C", "63 62 6C", "6F"},
         {"APDU, does the PPS (80h)", LONG, BULK, VOLTAGE | FOLLOWS | DOES_PPS, 0,
          ATR(atr_both), T1, "62 61", "63 62 61", "6F"},
         {"APDU, 80h, voltage by host", LONG, BULK, FOLLOWS | DOES_PPS, 0, ATR(atr_both),
