@@ -40,15 +40,14 @@ static NTSTATUS run(struct scfs_task *task)
                                   &exchange->answer_len);
 }
 
-/* The answer to the beginning of its area, and nothing but the answer. */
-static void leave_answer_only(struct exchange *exchange)
+/* Nothing of the command behind the answer. */
+static void wipe_behind_answer(struct exchange *exchange)
 {
     size_t longest =
         exchange->len > exchange->answer_len ? exchange->len : exchange->answer_len;
 
-    memmove(exchange->area, exchange->area + SCFS_EXCHANGE_OFFSET, exchange->answer_len);
-    RtlSecureZeroMemory(exchange->area + exchange->answer_len,
-                        SCFS_EXCHANGE_OFFSET + longest - exchange->answer_len);
+    RtlSecureZeroMemory(exchange->area + SCFS_EXCHANGE_OFFSET + exchange->answer_len,
+                        longest - exchange->answer_len);
 }
 
 static int answer(struct scfs_task *task, NTSTATUS status)
@@ -59,10 +58,10 @@ static int answer(struct scfs_task *task, NTSTATUS status)
     bool kept;
 
     if (error == 0)
-        leave_answer_only(exchange);
+        wipe_behind_answer(exchange);
     pthread_mutex_lock(handle->lock);
     kept = scfs_reply_end(&handle->reply, exchange->serial, error, exchange->area,
-                          exchange->answer_len);
+                          SCFS_EXCHANGE_OFFSET, exchange->answer_len);
     if (kept)
         exchange->area = NULL;
     pthread_mutex_unlock(handle->lock);

@@ -28,9 +28,10 @@ struct reading {
 struct part {
     int error;
     uint8_t *bytes;
-    size_t len;
+    size_t skip, len; /* skip: they begin there */
     unsigned serial;
     bool taken; /* from the reply, to which it goes back if it is not delivered */
+    bool whole; /* bytes were the reply's own */
 };
 
 static bool is_text(const struct scfs_handle *handle)
@@ -68,15 +69,19 @@ static struct part take_locked(struct scfs_handle *handle, size_t size)
         return part;
     if (!is_text(handle) && size < all)
         return failed(EMSGSIZE);
+    if (!is_text(handle)) {
+        part.skip = reply->skip;
+        part.len = all;
+        part.bytes = scfs_reply_hand_out(reply); /* a long one is not copied */
+        part.whole = true;
+        return part;
+    }
     part.len = size < all - reply->pos ? size : all - reply->pos;
     part.bytes = malloc(part.len);
     if (part.bytes == NULL)
         return failed(ENOMEM);
-    if (is_text(handle))
-        scfs_hexline_write((char *)part.bytes, part.len, reply->pos, reply->bytes,
-                           reply->len);
-    else
-        memcpy(part.bytes, reply->bytes, part.len);
+    scfs_hexline_write((char *)part.bytes, part.len, reply->pos,
+                       reply->bytes + reply->skip, reply->len);
     scfs_reply_take(reply, part.len, all);
     return part;
 }
@@ -84,21 +89,26 @@ static struct part take_locked(struct scfs_handle *handle, size_t size)
 /* The caller has a reference of its own: once it is answered, the client may close. */
 static void deliver(fuse_req_t req, struct scfs_handle *handle, struct part *part)
 {
-    int gone = part->error != 0
-                   ? fuse_reply_err(req, part->error)
-                   : fuse_reply_buf(req, (const char *)part->bytes, part->len);
+    int gone =
+        part->error != 0
+            ? fuse_reply_err(req, part->error)
+            : fuse_reply_buf(req, (const char *)part->bytes + part->skip, part->len);
 
     if (part->taken) {
         pthread_mutex_lock(handle->lock);
-        if (gone != 0)
+        if (gone != 0 && part->whole) {
+            if (scfs_reply_hand_back(&handle->reply, part->serial, part->bytes))
+                part->bytes = NULL;
+        } else if (gone != 0) {
             scfs_reply_put_back(&handle->reply, part->serial, part->error, part->len);
-        else
+        } else {
             scfs_reply_delivered(&handle->reply, part->serial);
+        }
         pthread_mutex_unlock(handle->lock);
         scfs_poll_wake_handle(handle); /* a write may be taken again */
     }
     if (part->bytes != NULL)
-        RtlSecureZeroMemory(part->bytes, part->len);
+        RtlSecureZeroMemory(part->bytes + part->skip, part->len);
     free(part->bytes);
 }
 

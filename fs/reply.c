@@ -18,10 +18,10 @@
 static void forget(struct scfs_reply *reply)
 {
     if (reply->bytes != NULL)
-        RtlSecureZeroMemory(reply->bytes, reply->len);
+        RtlSecureZeroMemory(reply->bytes + reply->skip, reply->len);
     free(reply->bytes);
     reply->bytes = NULL;
-    reply->len = reply->pos = 0;
+    reply->skip = reply->len = reply->pos = 0;
     reply->error = 0;
 }
 
@@ -42,7 +42,7 @@ void scfs_reply_withdraw(struct scfs_reply *reply, unsigned serial)
 }
 
 bool scfs_reply_end(struct scfs_reply *reply, unsigned serial, int error, uint8_t *bytes,
-                    size_t len)
+                    size_t skip, size_t len)
 {
     if (reply->state != SCFS_REPLY_RUNNING || reply->serial != serial)
         return false;
@@ -50,6 +50,7 @@ bool scfs_reply_end(struct scfs_reply *reply, unsigned serial, int error, uint8_
     reply->error = error;
     if (error == 0) {
         reply->bytes = bytes;
+        reply->skip = skip;
         reply->len = len;
     }
     return error == 0;
@@ -91,6 +92,24 @@ void scfs_reply_delivered(struct scfs_reply *reply, unsigned serial)
 {
     if (reply->serial == serial && reply->state == SCFS_REPLY_NONE)
         forget(reply);
+}
+
+uint8_t *scfs_reply_hand_out(struct scfs_reply *reply)
+{
+    uint8_t *bytes = reply->bytes;
+
+    reply->bytes = NULL;
+    reply->state = SCFS_REPLY_NONE;
+    return bytes;
+}
+
+bool scfs_reply_hand_back(struct scfs_reply *reply, unsigned serial, uint8_t *bytes)
+{
+    if (reply->serial != serial || reply->state != SCFS_REPLY_NONE)
+        return false;
+    reply->bytes = bytes;
+    reply->state = SCFS_REPLY_READY;
+    return true;
 }
 
 void scfs_reply_clear(struct scfs_reply *reply)

@@ -19,6 +19,7 @@ struct scfs_reply {
     unsigned serial; /* of the command */
     int error;       /* positive; 0: bytes are the answer */
     uint8_t *bytes;  /* malloc */
+    size_t skip;     /* the answer begins there in bytes */
     size_t len, pos; /* pos: what has been read, in bytes of the file */
 };
 
@@ -27,10 +28,10 @@ struct scfs_reply {
 int scfs_reply_ask(struct scfs_reply *reply, unsigned *serial);
 /* It never ran, and nobody is told: as if it had not been asked. */
 void scfs_reply_withdraw(struct scfs_reply *reply, unsigned serial);
-/* Its outcome, unless it has been forgotten. True: the bytes, an answer, are the reply's
- * from now on; otherwise they stay the caller's. */
+/* Its outcome, unless it has been forgotten: an error, or len bytes behind the first skip
+ * ones. True: the memory is the reply's from now on; otherwise it stays the caller's. */
 bool scfs_reply_end(struct scfs_reply *reply, unsigned serial, int error, uint8_t *bytes,
-                    size_t len);
+                    size_t skip, size_t len);
 
 /*
  * Reading. Only when READY: an error is taken at once; of an answer that is all bytes
@@ -43,6 +44,11 @@ void scfs_reply_put_back(struct scfs_reply *reply, unsigned serial, int error,
                          size_t bytes);
 /* It did: an answer that has been read to its end is forgotten. */
 void scfs_reply_delivered(struct scfs_reply *reply, unsigned serial);
+
+/* An unread answer as a whole, len bytes behind skip: its memory is the caller's. */
+uint8_t *scfs_reply_hand_out(struct scfs_reply *reply);
+/* It did not arrive: true if it is unread again, unless a new command has begun. */
+bool scfs_reply_hand_back(struct scfs_reply *reply, unsigned serial, uint8_t *bytes);
 
 /* Forgets everything; the memory of the answer is wiped. */
 void scfs_reply_clear(struct scfs_reply *reply);

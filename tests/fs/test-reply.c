@@ -26,7 +26,7 @@ static unsigned ready(struct scfs_reply *reply)
     unsigned serial = 0;
 
     assert_int_equal(scfs_reply_ask(reply, &serial), 0);
-    assert_true(scfs_reply_end(reply, serial, 0, bytes_of("\1\2\3\4", 4), 4));
+    assert_true(scfs_reply_end(reply, serial, 0, bytes_of("\1\2\3\4", 4), 0, 4));
     assert_int_equal(reply->state, SCFS_REPLY_READY);
     return serial;
 }
@@ -40,7 +40,7 @@ static void test_ask_while_one_runs_or_is_unread_is_busy(void **state)
     assert_int_equal(scfs_reply_ask(&reply, &serial), 0);
     assert_int_equal(reply.state, SCFS_REPLY_RUNNING);
     assert_int_equal(scfs_reply_ask(&reply, &other), -EBUSY);
-    assert_true(scfs_reply_end(&reply, serial, 0, bytes_of("\x90\x00", 2), 2));
+    assert_true(scfs_reply_end(&reply, serial, 0, bytes_of("\x90\x00", 2), 0, 2));
     assert_int_equal(scfs_reply_ask(&reply, &other), -EBUSY);
     scfs_reply_take(&reply, 1, 2);
     assert_int_equal(scfs_reply_ask(&reply, &other), -EBUSY);
@@ -70,7 +70,7 @@ static void test_error_is_taken_once(void **state)
 
     (void)state;
     assert_int_equal(scfs_reply_ask(&reply, &serial), 0);
-    assert_false(scfs_reply_end(&reply, serial, ENOMEDIUM, NULL, 0));
+    assert_false(scfs_reply_end(&reply, serial, ENOMEDIUM, NULL, 0, 0));
     assert_int_equal(scfs_reply_take_error(&reply), ENOMEDIUM);
     assert_int_equal(reply.state, SCFS_REPLY_NONE);
     assert_int_equal(scfs_reply_take_error(&reply), 0);
@@ -85,10 +85,10 @@ static void test_late_end_of_a_forgotten_command_is_not_heard(void **state)
     (void)state;
     assert_int_equal(scfs_reply_ask(&reply, &serial), 0);
     scfs_reply_clear(&reply);
-    assert_false(scfs_reply_end(&reply, serial, 0, late, sizeof late));
+    assert_false(scfs_reply_end(&reply, serial, 0, late, 0, sizeof late));
     assert_int_equal(reply.state, SCFS_REPLY_NONE);
     assert_int_equal(scfs_reply_ask(&reply, &serial), 0);
-    assert_false(scfs_reply_end(&reply, serial - 1, 0, late, sizeof late));
+    assert_false(scfs_reply_end(&reply, serial - 1, 0, late, 0, sizeof late));
     assert_int_equal(reply.state, SCFS_REPLY_RUNNING);
 }
 
@@ -116,7 +116,7 @@ static void test_error_that_did_not_arrive_is_unread_again(void **state)
 
     (void)state;
     assert_int_equal(scfs_reply_ask(&reply, &serial), 0);
-    scfs_reply_end(&reply, serial, EIO, NULL, 0);
+    scfs_reply_end(&reply, serial, EIO, NULL, 0, 0);
     assert_int_equal(scfs_reply_take_error(&reply), EIO);
     scfs_reply_put_back(&reply, serial, EIO, 0);
     assert_int_equal(reply.state, SCFS_REPLY_READY);
@@ -153,6 +153,27 @@ static void test_delivered_answer_is_forgotten_once_it_is_read_to_its_end(void *
     assert_int_equal(reply.state, SCFS_REPLY_NONE);
 }
 
+static void test_answer_that_is_handed_out_may_be_handed_back(void **state)
+{
+    struct scfs_reply reply = {0};
+    unsigned serial = ready(&reply), next = 0;
+    uint8_t *bytes = scfs_reply_hand_out(&reply);
+
+    (void)state;
+    assert_memory_equal(bytes, "\1\2\3\4", 4);
+    assert_int_equal(reply.state, SCFS_REPLY_NONE);
+    assert_true(scfs_reply_hand_back(&reply, serial, bytes));
+    assert_int_equal(reply.state, SCFS_REPLY_READY);
+    assert_int_equal(reply.len, 4);
+    assert_false(scfs_reply_hand_back(&reply, serial, bytes)); /* not twice */
+    bytes = scfs_reply_hand_out(&reply);
+    assert_int_equal(scfs_reply_ask(&reply, &next), 0);
+    assert_false(scfs_reply_hand_back(&reply, serial, bytes)); /* too late */
+    free(bytes);
+    scfs_reply_clear(&reply);
+    assert_int_equal(reply.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_error_that_did_not_arrive_is_unread_again),
         cmocka_unit_test(test_put_back_after_the_next_command_is_too_late),
         cmocka_unit_test(test_delivered_answer_is_forgotten_once_it_is_read_to_its_end),
+        cmocka_unit_test(test_answer_that_is_handed_out_may_be_handed_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
