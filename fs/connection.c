@@ -27,11 +27,33 @@ void scfs_connection_set_locked(struct scfs_handle *handle, uint32_t share)
     if (reader->connections.exclusive == handle)
         reader->connections.exclusive = NULL;
     handle->session.share = share;
+    handle->session.tells &= share != 0;
     if (share != 0)
         reader->connections.count++;
     if (share == SCARD_SHARE_MODE_EXCLUSIVE)
         reader->connections.exclusive = handle;
     scfs_session_unbind_locked(handle);
+}
+
+uint32_t scfs_connection_sharing_locked(const struct scfs_reader *reader)
+{
+    if (reader->connections.exclusive != NULL)
+        return SCARD_SHARE_MODE_EXCLUSIVE;
+    return reader->connections.count > 0 ? SCARD_SHARE_MODE_SHARED : 0;
+}
+
+void scfs_connection_tell(struct scfs_reader *reader)
+{
+    uint32_t sharing;
+    bool news;
+
+    pthread_mutex_lock(&reader->lock);
+    sharing = scfs_connection_sharing_locked(reader);
+    news = sharing != reader->connections.told;
+    reader->connections.told = sharing;
+    pthread_mutex_unlock(&reader->lock);
+    if (news)
+        scfs_poll_wake(&reader->lock, &reader->pollers);
 }
 
 static bool in_conflict_locked(const struct scfs_handle *handle, uint32_t share)
@@ -70,6 +92,8 @@ static NTSTATUS run_connect(struct scfs_task *task)
     pthread_mutex_lock(&reader->lock);
     connect->connected = true;
     connect->call.resets = reader->card.resets;
+    task->handle->session.tells = (connect->call.flags & SCARD_CONNECT_TELL_RESETS) != 0;
+    scfs_session_knows_resets_locked(task->handle);
     scfs_session_bind_locked(task->handle);
     pthread_mutex_unlock(&reader->lock);
     return status;
@@ -83,6 +107,7 @@ static int answer_connect(struct scfs_task *task, NTSTATUS status)
                                    .share = connect->call.share,
                                    .protocols = connect->call.protocols,
                                    .timeout_ms = connect->call.timeout_ms,
+                                   .flags = connect->call.flags,
                                    .status = status};
 
     connect->call.status = NT_SUCCESS(status) ? status : connect->call.status;
@@ -100,6 +125,7 @@ static void destroy_connect(struct scfs_task *task)
     if (!connect->connected && !in_conflict_locked(handle, connect->share_before))
         scfs_connection_set_locked(handle, connect->share_before);
     pthread_mutex_unlock(&handle->reader->lock);
+    scfs_connection_tell(handle->reader);
     free(connect);
 }
 
@@ -138,10 +164,22 @@ static void answer_direct(fuse_req_t req, struct scfs_handle *handle,
     }
     pthread_mutex_lock(&reader->lock);
     call->resets = reader->card.resets;
+    handle->session.tells = false;
     scfs_session_bind_locked(handle);
     scfs_users_add_locked(handle);
     pthread_mutex_unlock(&reader->lock);
+    scfs_connection_tell(reader);
     fuse_reply_ioctl(req, -smc_status_errno(call->status), call, sizeof *call);
+}
+
+/* There is no card to connect to, and a transaction to wait for, perhaps of a holder who
+ * has yet to learn that his card has gone. */
+static bool must_wait_for_nothing_locked(const struct scfs_handle *handle, uint32_t share)
+{
+    const struct scfs_reader *reader = handle->reader;
+
+    return share != SCARD_SHARE_MODE_DIRECT && !reader->present &&
+           reader->turn.holder != NULL && !scfs_transaction_mine_locked(handle);
 }
 
 void scfs_session_connect(fuse_req_t req, struct scfs_handle *handle, const void *in)
@@ -154,7 +192,8 @@ void scfs_session_connect(fuse_req_t req, struct scfs_handle *handle, const void
     bool conflict;
 
     memcpy(&call, in, sizeof call);
-    if (call.share < SCARD_SHARE_MODE_EXCLUSIVE || call.share > SCARD_SHARE_MODE_DIRECT ||
+    if ((call.flags & ~(uint32_t)SCARD_CONNECT_TELL_RESETS) != 0 ||
+        call.share < SCARD_SHARE_MODE_EXCLUSIVE || call.share > SCARD_SHARE_MODE_DIRECT ||
         (call.protocols & ~known) != 0 ||
         (call.share != SCARD_SHARE_MODE_DIRECT &&
          (call.protocols & SCFS_PROTOCOLS_ANY) == 0)) {
@@ -166,6 +205,8 @@ void scfs_session_connect(fuse_req_t req, struct scfs_handle *handle, const void
     pthread_mutex_lock(&reader->lock);
     conflict = in_conflict_locked(handle, call.share);
     status = conflict ? STATUS_DEVICE_BUSY : scfs_session_refusal_locked(handle);
+    if (NT_SUCCESS(status) && must_wait_for_nothing_locked(handle, call.share))
+        status = STATUS_NO_MEDIA;
     before = handle->session.share;
     if (NT_SUCCESS(status))
         scfs_connection_set_locked(handle, call.share);
@@ -188,6 +229,14 @@ struct disconnect {
     struct scard_disconnect call;
 };
 
+static void end_locked(struct scfs_handle *handle, const struct scard_disconnect *call)
+{
+    scfs_connection_set_locked(handle, 0);
+    if ((call->flags & SCARD_DISCONNECT_FORGET) != 0 &&
+        !scfs_transaction_mine_locked(handle))
+        scfs_users_remove_locked(handle);
+}
+
 static NTSTATUS run_disconnect(struct scfs_task *task)
 {
     struct disconnect *disconnect = CONTAINING_RECORD(task, struct disconnect, task);
@@ -201,8 +250,9 @@ static NTSTATUS run_disconnect(struct scfs_task *task)
     if (alone)
         status = scfs_session_dispose(task, disconnect->call.disposition);
     pthread_mutex_lock(&reader->lock);
-    scfs_connection_set_locked(task->handle, 0);
+    end_locked(task->handle, &disconnect->call);
     pthread_mutex_unlock(&reader->lock);
+    scfs_connection_tell(reader);
     return status;
 }
 
@@ -245,7 +295,8 @@ void scfs_session_disconnect(fuse_req_t req, struct scfs_handle *handle, const v
     bool connected, now;
 
     memcpy(&call, in, sizeof call);
-    if (call.disposition > SCARD_DISPOSITION_EJECT) {
+    if (call.disposition > SCARD_DISPOSITION_EJECT ||
+        (call.flags & ~(uint32_t)SCARD_DISCONNECT_FORGET) != 0) {
         fuse_reply_err(req, EINVAL);
         return;
     }
@@ -254,8 +305,9 @@ void scfs_session_disconnect(fuse_req_t req, struct scfs_handle *handle, const v
     now = scfs_session_lost_locked(handle) || reader->connections.count > 1 ||
           call.disposition == SCARD_DISPOSITION_LEAVE;
     if (connected && now)
-        scfs_connection_set_locked(handle, 0);
+        end_locked(handle, &call);
     pthread_mutex_unlock(&reader->lock);
+    scfs_connection_tell(reader);
     if (!connected) {
         fuse_reply_err(req, EPERM);
     } else if (now) {

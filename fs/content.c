@@ -96,7 +96,7 @@ int scfs_content(struct scfs_handle *handle, char *out, size_t size)
         uint32_t state = scfs_reader_state(reader);
 
         pthread_mutex_lock(handle->lock);
-        handle->seen_state = state;
+        scfs_poll_seen_locked(handle, state, false);
         pthread_mutex_unlock(handle->lock);
         result = snprintf(out, size, "%s\n", scfs_text_state(state));
         break;

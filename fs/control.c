@@ -15,7 +15,8 @@ static bool well_formed(const struct scard_call *call, unsigned cmd, size_t in_s
     size_t room;
 
     if (call->size != _IOC_SIZE(cmd) || call->size != in_size ||
-        call->version != SCARD_IOC_VERSION || call->flags != 0)
+        call->version != SCARD_IOC_VERSION ||
+        (call->flags & ~(uint32_t)SCARD_CALL_KEEP) != 0)
         return false;
     room = call->size - SCARD_CALL_HEADER_SIZE;
     return call->in_len <= room && call->out_len <= room;
@@ -54,9 +55,12 @@ static void answer_now(fuse_req_t req, struct scfs_handle *handle,
     if (information > header->out_len)
         information = header->out_len;
     if (NT_SUCCESS(status) && header->code == IOCTL_SMARTCARD_GET_STATE &&
-        information == sizeof handle->seen_state) {
+        information == sizeof(uint32_t)) {
+        uint32_t state;
+
+        memcpy(&state, u.call.data, sizeof state);
         pthread_mutex_lock(handle->lock);
-        memcpy(&handle->seen_state, u.call.data, sizeof handle->seen_state);
+        scfs_poll_seen_locked(handle, state, false);
         pthread_mutex_unlock(handle->lock);
     }
     scfs_control_answer(req, &u.call, status, information);

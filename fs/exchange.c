@@ -110,6 +110,8 @@ static int prepare(struct scfs_handle *handle, uint8_t *area, size_t len,
         error = -ENODEV;
     else if (scfs_session_lost_locked(handle))
         error = -ENXIO;
+    else if (scfs_session_was_reset_locked(handle))
+        error = -ECONNRESET;
     else
         error = scfs_reply_ask(&handle->reply, &serial);
     pthread_mutex_unlock(handle->lock);
@@ -121,6 +123,7 @@ static int prepare(struct scfs_handle *handle, uint8_t *area, size_t len,
     exchange->area = area;
     exchange->len = len;
     scfs_task_init(&exchange->task, &exchange_ops, handle->reader, handle, NULL);
+    exchange->task.minds_resets = true;
     *made = exchange;
     return 0;
 }

@@ -47,8 +47,12 @@ struct scfs_handle *scfs_handle_new(struct scfs *fs, struct scfs_reader *reader,
         return NULL;
     }
     if ((kind == SCFS_CONTROL || kind == SCFS_STATE) && scfs_reader_enter(reader)) {
-        handle->seen_state = scfs_reader_state(reader);
+        uint32_t state = scfs_reader_state(reader);
+
         scfs_reader_leave(reader);
+        pthread_mutex_lock(handle->lock);
+        scfs_poll_seen_locked(handle, state, false);
+        pthread_mutex_unlock(handle->lock);
     }
     return handle;
 }

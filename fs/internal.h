@@ -131,6 +131,7 @@ struct scfs_reader {
     struct { /* session.c */
         unsigned count;
         struct scfs_handle *exclusive; /* NULL: none is */
+        uint32_t told;                 /* how it was shared when pollers last looked */
     } connections;
     struct { /* users.c: of the card that is in */
         unsigned users;
@@ -209,13 +210,17 @@ void scfs_tracker_run(struct scfs_reader *reader);
 /* Cancels it and waits until it has completed. */
 void scfs_tracker_end(struct scfs_reader *reader);
 
-/* A card has come: queues its cold reset if the options say so. */
 void scfs_powerup_init(struct scfs_reader *reader);
-void scfs_powerup_card_arrived(struct scfs_reader *reader);
+/* A card has come. True: the options want it to be reset, which scfs_powerup_start is to
+ * begin, without the lock. */
+bool scfs_powerup_card_arrived_locked(struct scfs_reader *reader);
+void scfs_powerup_start(struct scfs_reader *reader);
 void scfs_powerup_cancel(struct scfs_reader *reader);
 /* Somebody wants the ATR of a card that has never had power: resets it if the options say
  * so. */
 void scfs_powerup_demand(struct scfs_reader *reader);
+/* The reset of a card that has come has not ended; reader's lock held. */
+bool scfs_powerup_is_arriving_locked(const struct scfs_reader *reader);
 /* A client's reset has ended. */
 void scfs_powerup_reset_ended(struct scfs_reader *reader, NTSTATUS status);
 
@@ -279,6 +284,8 @@ struct scfs_handle {
         pid_t pid;               /* of who has opened it */
         char label[SCARD_LABEL_MAX + 1];
         uint32_t share;   /* SCARD_SHARE_MODE_*; 0: not connected */
+        bool tells;       /* the connection hears of resets by others */
+        uint32_t resets;  /* of the card, that it knows of */
         uint32_t card;    /* that its connection or transaction is about; 0: none yet */
         uint32_t used;    /* the card that it is a user of; 0: none */
         unsigned waiting; /* requests that wait for its turn */
@@ -290,7 +297,11 @@ struct scfs_handle {
     struct scfs_trace *trace; /* `trace` */
     char *snapshot;           /* `metrics` */
     size_t snapshot_len;
-    uint32_t seen_state; /* `control`, `state`: the last one that was read */
+    struct { /* `control`, `state`: what was read last (poll.c) */
+        uint32_t state, counter, sharing;
+        bool arriving;
+        bool shared; /* sharing has been read, by INFO */
+    } seen;
 
     struct scfs_reply reply; /* `control`, `transmit` (exchange.h) */
     LIST_ENTRY reads;        /* that wait for it */
@@ -354,6 +365,8 @@ void scfs_wait_wake(pthread_mutex_t *lock, LIST_ENTRY *waits, int error);
 /* A read would not block. The handle's lock is held. */
 bool scfs_wait_ready_locked(const struct scfs_handle *handle);
 
+/* The state has been read; shared: and who is connected. The handle's lock is held. */
+void scfs_poll_seen_locked(struct scfs_handle *handle, uint32_t state, bool shared);
 void scfs_poll(fuse_req_t req, struct scfs_handle *handle, struct fuse_pollhandle *poll);
 void scfs_poll_wake(pthread_mutex_t *lock, LIST_ENTRY *pollers);
 /* The same for one handle. */

@@ -35,6 +35,29 @@ static unsigned exchange_events(struct scfs_handle *handle)
     return events | (lost ? POLLHUP : 0);
 }
 
+void scfs_poll_seen_locked(struct scfs_handle *handle, uint32_t state, bool shared)
+{
+    const struct scfs_reader *reader = handle->reader;
+
+    handle->seen.state = state;
+    handle->seen.counter = reader->counter;
+    handle->seen.arriving = scfs_powerup_is_arriving_locked(reader);
+    handle->seen.sharing = scfs_connection_sharing_locked(reader);
+    handle->seen.shared = shared;
+}
+
+/* As against what was read last. That another card is in counts, and the end of a
+ * power-up, whatever has come of it; who is connected, only for who was told of it. */
+static bool has_changed_locked(const struct scfs_handle *handle, uint32_t state)
+{
+    const struct scfs_reader *reader = handle->reader;
+
+    return state != handle->seen.state || reader->counter != handle->seen.counter ||
+           (handle->seen.arriving && !scfs_powerup_is_arriving_locked(reader)) ||
+           (handle->seen.shared &&
+            scfs_connection_sharing_locked(reader) != handle->seen.sharing);
+}
+
 static unsigned events(struct scfs_handle *handle)
 {
     struct scfs_reader *reader = handle->reader;
@@ -48,7 +71,7 @@ static unsigned events(struct scfs_handle *handle)
         state = scfs_reader_state(reader);
         scfs_reader_leave(reader);
         pthread_mutex_lock(handle->lock);
-        changed = state != handle->seen_state;
+        changed = has_changed_locked(handle, state);
         pthread_mutex_unlock(handle->lock);
     }
     pthread_mutex_lock(handle->lock);

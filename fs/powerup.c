@@ -85,26 +85,25 @@ void scfs_powerup_init(struct scfs_reader *reader)
     reader->reset_status = STATUS_PENDING;
 }
 
-void scfs_powerup_card_arrived(struct scfs_reader *reader)
+bool scfs_powerup_card_arrived_locked(struct scfs_reader *reader)
 {
-    bool queue = false;
-
-    pthread_mutex_lock(&reader->lock);
     reader->reset_status = STATUS_PENDING;
     reader->touched = false;
-    if (reader->fs->options->power_on && !reader->gone) {
-        queue = !reader->powerup.queued;
-        if (queue) {
-            reader->powerup.queued = true;
-            reader->resetting++;
-            reader->users++; /* until finish leaves */
-        } else {
-            reader->powerup.again = true;
-        }
+    if (!reader->fs->options->power_on || reader->gone)
+        return false;
+    if (reader->powerup.queued) {
+        reader->powerup.again = true;
+        return false;
     }
-    pthread_mutex_unlock(&reader->lock);
-    if (queue)
-        submit(reader);
+    reader->powerup.queued = true;
+    reader->resetting++;
+    reader->users++; /* until finish leaves */
+    return true;
+}
+
+void scfs_powerup_start(struct scfs_reader *reader)
+{
+    submit(reader);
 }
 
 void scfs_powerup_demand(struct scfs_reader *reader)
@@ -124,6 +123,12 @@ void scfs_powerup_demand(struct scfs_reader *reader)
     pthread_mutex_unlock(&reader->lock);
     if (queue)
         submit(reader);
+}
+
+bool scfs_powerup_is_arriving_locked(const struct scfs_reader *reader)
+{
+    return reader->present && reader->powerup.queued &&
+           reader->reset_status == STATUS_PENDING;
 }
 
 void scfs_powerup_cancel(struct scfs_reader *reader)

@@ -221,6 +221,7 @@ NTSTATUS scfs_reader_arrived(struct scfs *fs, PDEVICE_OBJECT device)
 {
     struct scfs_reader *reader = scfs_reader_new(fs, device);
     struct life_job life = {.job = {.run = start, .finish = nothing}, .reader = reader};
+    bool power_up;
 
     if (reader == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -232,8 +233,11 @@ NTSTATUS scfs_reader_arrived(struct scfs *fs, PDEVICE_OBJECT device)
         return life.status;
     }
     /* The power-up first: `atr` waits for it from the moment it can be seen. */
-    if (reader->present)
-        scfs_powerup_card_arrived(reader);
+    pthread_mutex_lock(&reader->lock);
+    power_up = reader->present && scfs_powerup_card_arrived_locked(reader);
+    pthread_mutex_unlock(&reader->lock);
+    if (power_up)
+        scfs_powerup_start(reader);
     if (!scfs_registry_add(fs, reader)) {
         life.job.run = let_go; /* the daemon is stopping */
         pthread_mutex_lock(&reader->lock);

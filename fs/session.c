@@ -7,7 +7,9 @@
  *
  * A connection or a transaction is about one card, the first that was in while it was
  * there. When that card has gone, the handle is lost: ENXIO until it says by DISCONNECT
- * or END that it knows.
+ * or END that it knows. A connection that asked for it is told of a reset, unless
+ * it was its own POWER, in the same way: ECONNRESET for what would touch the card, until
+ * CONNECT.
  */
 #include "fs/session.h"
 
@@ -26,6 +28,16 @@ bool scfs_session_lost_locked(const struct scfs_handle *handle)
 {
     return handle->session.card != 0 &&
            handle->session.card != scfs_users_card_locked(handle->reader);
+}
+
+bool scfs_session_was_reset_locked(const struct scfs_handle *handle)
+{
+    return handle->session.tells && handle->session.resets != handle->reader->card.resets;
+}
+
+void scfs_session_knows_resets_locked(struct scfs_handle *handle)
+{
+    handle->session.resets = handle->reader->card.resets;
 }
 
 NTSTATUS scfs_session_refusal_locked(struct scfs_handle *handle)
@@ -85,6 +97,7 @@ void scfs_session_release(struct scfs_handle *handle)
     if (held)
         reader->card.reset_owed = reader->present;
     pthread_mutex_unlock(&reader->lock);
+    scfs_connection_tell(reader);
     if (held)
         scfs_users_reset(reader);
     scfs_task_advance(reader, true);
@@ -163,6 +176,32 @@ static void ask_library(struct scfs_reader *reader, struct scard_info *info)
     info->atr_len = scfs_session_atr(reader, info->atr);
 }
 
+/* The last reset says that the card does not answer, or not sensibly. */
+static bool is_mute_locked(const struct scfs_reader *reader)
+{
+    switch (reader->reset_status) {
+    case STATUS_IO_TIMEOUT:
+    case STATUS_UNRECOGNIZED_MEDIA:
+    case STATUS_DEVICE_PROTOCOL_ERROR:
+    case STATUS_IO_DEVICE_ERROR:
+        return reader->present;
+    default:
+        return false;
+    }
+}
+
+static uint32_t flags_locked(const struct scfs_handle *handle)
+{
+    const struct scfs_reader *reader = handle->reader;
+
+    return (reader->connections.exclusive != NULL ? SCARD_INFO_EXCLUSIVE : 0) |
+           (scfs_session_lost_locked(handle) ? SCARD_INFO_LOST : 0) |
+           (scfs_session_was_reset_locked(handle) ? SCARD_INFO_RESET : 0) |
+           (reader->present ? SCARD_INFO_PRESENT : 0) |
+           (scfs_powerup_is_arriving_locked(reader) ? SCARD_INFO_RESETTING : 0) |
+           (is_mute_locked(reader) ? SCARD_INFO_MUTE : 0);
+}
+
 static void fill_locked(struct scard_info *info, struct scfs_handle *handle)
 {
     const struct scfs_reader *reader = handle->reader;
@@ -177,7 +216,10 @@ static void fill_locked(struct scard_info *info, struct scfs_handle *handle)
         info->owner_uid = holder->uid;
         memcpy(info->owner_label, holder->session.label, sizeof info->owner_label);
     }
-    handle->seen_state = info->state;
+    info->counter = reader->counter;
+    info->connections = reader->connections.count;
+    info->flags = flags_locked(handle);
+    scfs_poll_seen_locked(handle, info->state, true);
 }
 
 void scfs_session_info(fuse_req_t req, struct scfs_handle *handle, const void *in)
@@ -205,6 +247,8 @@ void scfs_session_info(fuse_req_t req, struct scfs_handle *handle, const void *i
         pthread_mutex_lock(&reader->lock);
         same = info.counter == reader->counter && info.resets == reader->card.resets;
         fill_locked(&info, handle);
+        if (!same)
+            handle->seen.counter--; /* has to ask again */
         pthread_mutex_unlock(&reader->lock);
     }
     scfs_reader_leave(reader);

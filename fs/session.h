@@ -23,6 +23,10 @@ void scfs_transaction_flock(fuse_req_t req, struct scfs_handle *handle, int oper
 
 /* SCARD_SHARE_MODE_*, or 0: not connected. */
 void scfs_connection_set_locked(struct scfs_handle *handle, uint32_t share);
+/* How the reader is shared: SCARD_SHARE_MODE_EXCLUSIVE, _SHARED, or 0: not at all. */
+uint32_t scfs_connection_sharing_locked(const struct scfs_reader *reader);
+/* After set_locked, without the lock: pollers look again if that is another one. */
+void scfs_connection_tell(struct scfs_reader *reader);
 
 /* ---- sessions (session.c) -------------------------------------------------------- */
 
@@ -30,6 +34,10 @@ void scfs_connection_set_locked(struct scfs_handle *handle, uint32_t share);
 NTSTATUS scfs_session_refusal_locked(struct scfs_handle *handle);
 /* Its connection or transaction has lost its card. */
 bool scfs_session_lost_locked(const struct scfs_handle *handle);
+/* Its connection hears of resets, and has yet to take note of one. */
+bool scfs_session_was_reset_locked(const struct scfs_handle *handle);
+/* The handle has reset the card itself. */
+void scfs_session_knows_resets_locked(struct scfs_handle *handle);
 /* It has a connection or a transaction, which from now on is about the card that is in.
  */
 void scfs_session_bind_locked(struct scfs_handle *handle);

@@ -7,7 +7,8 @@
  * by whoever takes its park: the end of the work, an interrupt, a limit, the closing of
  * its handle, or the end of its reader. A task taken away while it waits is withdrawn;
  * one that runs is told to send nothing more, what it has sent is cancelled, and it ends
- * unheard. A limit bounds the waiting only.
+ * unheard. A limit bounds the waiting only. One that is kept goes on without its client:
+ * its park waits again, without a request.
  *
  * The turn is given up at the end of run, when this thread is still the executor: so the
  * next in line are only queued, and nothing recurses however long the line is. A begin
@@ -49,6 +50,12 @@ void scfs_task_put(struct scfs_task *task)
 static bool takes_turns(const struct scfs_task *task)
 {
     return task->handle != NULL && !task->quiet;
+}
+
+/* Its connection has yet to learn that somebody else has reset the card. */
+static bool was_reset_locked(const struct scfs_task *task)
+{
+    return task->minds_resets && scfs_session_was_reset_locked(task->handle);
 }
 
 /* ---- limits ---------------------------------------------------------------------- */
@@ -105,16 +112,46 @@ static bool withdraw(struct scfs_park *park, int error)
     }
     if (error == ETIMEDOUT)
         return false; /* its turn has come */
+    scfs_task_get(task);
+    if (error == EINTR && task->ops->keep != NULL && task->ops->keep(task)) {
+        task->kept = true;
+        return true;
+    }
     task->aborted = !task->ops->ends || error == ENODEV;
     task->cancel = task->aborted && task->sent;
-    scfs_task_get(task);
     return true;
+}
+
+/* Before the client hears of it: when he closes the file, it shall be found. */
+static void go_on_unheard(struct scfs_task *task)
+{
+    fuse_req_t req = task->park.req;
+    bool over;
+
+    pthread_mutex_lock(&task->reader->lock);
+    task->park.req = NULL;
+    over = task->over;
+    if (!over)
+        task->park.state = SCFS_PARK_WAITING;
+    task->aborted |= task->reader->gone; /* scfs_task_end_all has not found it */
+    task->cancel = task->aborted && task->sent && !over;
+    pthread_mutex_unlock(&task->reader->lock);
+    if (over)
+        (void)task->ops->answer(task, task->status);
+    else if (task->cancel)
+        IoCancelIrp(&task->request.irp);
+    fuse_reply_err(req, EINTR);
+    scfs_task_put(task);
 }
 
 static void give_up(struct scfs_park *park, int error)
 {
     struct scfs_task *task = CONTAINING_RECORD(park, struct scfs_task, park);
 
+    if (error == EINTR && task->kept) {
+        go_on_unheard(task);
+        return;
+    }
     /* IoCancelIrp may run into the completion; it must not delay the client. */
     if (error == EINTR)
         fuse_reply_err(park->req, EINTR);
@@ -215,13 +252,22 @@ static NTSTATUS begin_run(struct scfs_task *task)
         status = STATUS_CANCELLED;
     else if (touches && scfs_session_lost_locked(task->handle))
         status = STATUS_DEVICE_NOT_CONNECTED; /* another card is in by now */
+    else if (was_reset_locked(task))
+        status = STATUS_CONNECTION_RESET; /* while it waited */
     if (NT_SUCCESS(status) && touches) {
         reader->touched = true;
         scfs_session_bind_locked(task->handle);
         clean = scfs_users_touch_locked(task);
     }
     pthread_mutex_unlock(&reader->lock);
-    return clean ? status : scfs_users_prepare(task);
+    if (clean)
+        return status;
+    status = scfs_users_prepare(task);
+    pthread_mutex_lock(&reader->lock);
+    if (NT_SUCCESS(status) && was_reset_locked(task))
+        status = STATUS_CONNECTION_RESET; /* in this moment, by the daemon */
+    pthread_mutex_unlock(&reader->lock);
+    return status;
 }
 
 static void leave_turn(struct scfs_task *task, bool in_place)
@@ -261,6 +307,7 @@ static void finish(struct scfs_job *job)
     }
     pthread_mutex_lock(&reader->lock);
     ours = scfs_park_take_locked(&task->park);
+    task->over = true;
     RemoveEntryList(&task->link);
     pthread_mutex_unlock(&reader->lock);
     if (ours) {
@@ -315,6 +362,8 @@ static NTSTATUS enter_locked(struct scfs_task *task, uint32_t timeout_ms)
         return STATUS_DEVICE_REMOVED;
     if (takes_turns(task))
         status = scfs_session_refusal_locked(task->handle);
+    if (NT_SUCCESS(status) && was_reset_locked(task))
+        status = STATUS_CONNECTION_RESET;
     if (!NT_SUCCESS(status))
         return status;
     if (takes_turns(task))

@@ -22,6 +22,11 @@ struct scfs_task_ops {
     int (*answer)(struct scfs_task *task, NTSTATUS status);
     /* Wipes and frees the struct; the task's own references have been given back. */
     void (*destroy)(struct scfs_task *task);
+    /*
+     * Interrupted while it runs; the reader's lock is held. True: it goes on, and answer
+     * is called without a request when it has ended. NULL: it is cancelled.
+     */
+    bool (*keep)(struct scfs_task *task);
     bool ends;        /* a session: once it runs it runs to its end, heard or not */
     bool keeps_place; /* interrupted, a ghost waits in its place (turn.h) */
 };
@@ -36,6 +41,7 @@ struct scfs_task {
     struct scfs_handle *handle; /* NULL: work of the daemon itself */
     uid_t uid;                  /* for whom */
     bool quiet;                 /* asks the driver only: no turn, nobody becomes a user */
+    bool minds_resets;          /* not for who has yet to learn of one (session.h) */
     LONG refs;                  /* atomic */
 
     struct scfs_request request; /* the one that was sent last */
@@ -44,6 +50,8 @@ struct scfs_task {
     bool aborted;                /* nothing more is to be sent; the reader's lock */
     bool cancel;                 /* who has taken it away cancels request */
     bool was_running;            /* when it was taken away */
+    bool kept;                   /* its client was interrupted, and it goes on */
+    bool over;                   /* ended while that was being settled */
     bool ran;                    /* it got a thread */
     bool changes_state;          /* it has sent more than a command for the card */
     NTSTATUS status;             /* the outcome */

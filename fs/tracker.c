@@ -19,16 +19,17 @@
 
 static void believe_change(struct scfs_reader *reader)
 {
-    bool present;
+    bool start;
 
     pthread_mutex_lock(&reader->lock);
-    reader->present = present = !reader->present;
+    reader->present = !reader->present;
     reader->counter++;
     scfs_users_card_changed_locked(reader);
+    /* Whoever sees that the card has come sees that it is being reset. */
+    start = reader->present && scfs_powerup_card_arrived_locked(reader);
     pthread_mutex_unlock(&reader->lock);
-    /* First the power-up, so that whoever is woken finds `atr` waiting for it. */
-    if (present)
-        scfs_powerup_card_arrived(reader);
+    if (start)
+        scfs_powerup_start(reader);
     scfs_reader_wake(reader);
 }
 

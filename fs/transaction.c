@@ -84,9 +84,7 @@ static void destroy_begin(struct scfs_task *task)
 static void start_begin(fuse_req_t req, struct scfs_handle *handle,
                         const struct scard_begin *call, uint32_t timeout_ms)
 {
-    static const struct scfs_task_ops by_ioctl = {.answer = answer_begin,
-                                                  .destroy = destroy_begin};
-    static const struct scfs_task_ops by_flock = {
+    static const struct scfs_task_ops ops = {
         .answer = answer_begin, .destroy = destroy_begin, .keeps_place = true};
     struct begin *begin = calloc(1, sizeof *begin);
 
@@ -94,8 +92,8 @@ static void start_begin(fuse_req_t req, struct scfs_handle *handle,
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    scfs_task_init(&begin->task, call != NULL ? &by_ioctl : &by_flock, handle->reader,
-                   handle, req);
+    scfs_task_init(&begin->task, &ops, handle->reader, handle, req);
+    begin->task.minds_resets = true;
     begin->flock = call == NULL;
     if (call != NULL)
         begin->call = *call;

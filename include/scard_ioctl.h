@@ -45,9 +45,16 @@ struct scard_call {
     uint32_t out_len; /* in: room for output; out: bytes returned */
     int32_t status;   /* out: NTSTATUS */
     uint32_t timeout_ms;
-    uint32_t flags; /* 0 */
+    uint32_t flags; /* SCARD_CALL_* */
     uint8_t data[];
 };
+
+/*
+ * A signal does not end a call that is running already: EINTR, and its outcome is what
+ * the next read of the handle delivers, without the SCARD_IO_REQUEST of a TRANSMIT. That
+ * read is ENODATA when nothing had been sent: the call may be made again.
+ */
+#define SCARD_CALL_KEEP 1
 
 #define SCARD_TIMEOUT_INFINITE UINT32_C(0xFFFFFFFF)
 
@@ -70,6 +77,13 @@ struct scard_call {
 #define SCARD_LABEL_MAX 32
 #define SCARD_ATR_ROOM  36
 
+/*
+ * When the card is reset other than by its own POWER, the handle is told: until the next
+ * CONNECT its calls that touch the card (but DISCONNECT, END and POWER) are ECONNRESET,
+ * STATUS_CONNECTION_RESET. Not for direct.
+ */
+#define SCARD_CONNECT_TELL_RESETS 1
+
 /* Powers the card and selects a protocol (not for direct). Another handle's share mode
  * in conflict: EBUSY, at once. */
 struct scard_connect {
@@ -82,15 +96,20 @@ struct scard_connect {
     uint32_t resets;             /* out: how often the card has lost its state */
     uint32_t atr_len;            /* out */
     uint8_t atr[SCARD_ATR_ROOM]; /* out */
-    uint32_t reserved[2];
+    uint32_t flags;              /* SCARD_CONNECT_* */
+    uint32_t reserved[1];
 };
+
+/* The handle is no user of the card any more, as if it had just been opened. */
+#define SCARD_DISCONNECT_FORGET 1
 
 /* Ends CONNECT; the disposition applies unless another handle is connected. */
 struct scard_disconnect {
     uint32_t size, version;
     uint32_t disposition;
     int32_t status; /* out */
-    uint32_t reserved[2];
+    uint32_t flags; /* SCARD_DISCONNECT_* */
+    uint32_t reserved[1];
 };
 
 /* Begins a transaction, first come first served. Already mine: EALREADY. */
@@ -118,6 +137,13 @@ struct scard_reply_size {
     uint32_t reserved[2];
 };
 
+#define SCARD_INFO_EXCLUSIVE 0x01 /* a connection is exclusive, perhaps this one */
+#define SCARD_INFO_LOST      0x02 /* this handle is due ENXIO: its card has gone */
+#define SCARD_INFO_RESET     0x04 /* this handle is due ECONNRESET */
+#define SCARD_INFO_RESETTING 0x08 /* the reset of a card that has come is running */
+#define SCARD_INFO_MUTE      0x10 /* the card did not answer to reset, or not sensibly */
+#define SCARD_INFO_PRESENT   0x20 /* a card is in, as counter has it */
+
 /* One consistent snapshot. */
 struct scard_info {
     uint32_t size, version;
@@ -136,7 +162,9 @@ struct scard_info {
     uint32_t reply_max;  /* longest answer, bytes */
     uint32_t atr_len;
     uint8_t atr[SCARD_ATR_ROOM];
-    uint32_t reserved[4];
+    uint32_t connections; /* handles that are connected */
+    uint32_t flags;       /* SCARD_INFO_* */
+    uint32_t reserved[2];
 };
 
 #define SCARD_IOC_CONNECT    _IOWR(SCARD_IOC_MAGIC, 2, struct scard_connect)

@@ -167,6 +167,7 @@ static inline PLIST_ENTRY RemoveHeadList(PLIST_ENTRY head)
 #define STATUS_INVALID_DEVICE_STATE     ((NTSTATUS)0xC0000184)
 #define STATUS_IO_DEVICE_ERROR          ((NTSTATUS)0xC0000185)
 #define STATUS_DEVICE_PROTOCOL_ERROR    ((NTSTATUS)0xC0000186)
+#define STATUS_CONNECTION_RESET         ((NTSTATUS)0xC000020D)
 #define STATUS_DEVICE_REMOVED           ((NTSTATUS)0xC00002B6)
 
 /* ---- control codes --------------------------------------------------------------- */

@@ -263,6 +263,7 @@ static const struct constant statuses[] = {
     IS(STATUS_INVALID_DEVICE_STATE, 0xC0000184),
     IS(STATUS_IO_DEVICE_ERROR, 0xC0000185),
     IS(STATUS_DEVICE_PROTOCOL_ERROR, 0xC0000186),
+    IS(STATUS_CONNECTION_RESET, 0xC000020D),
     IS(STATUS_DEVICE_REMOVED, 0xC00002B6),
 };
 
@@ -344,6 +345,15 @@ static const struct constant mount_abi[] = {
     IS(SCARD_DISPOSITION_RESET, 1),
     IS(SCARD_DISPOSITION_UNPOWER, 2),
     IS(SCARD_DISPOSITION_EJECT, 3),
+    IS(SCARD_CALL_KEEP, 1),
+    IS(SCARD_CONNECT_TELL_RESETS, 1),
+    IS(SCARD_DISCONNECT_FORGET, 1),
+    IS(SCARD_INFO_EXCLUSIVE, 0x01),
+    IS(SCARD_INFO_LOST, 0x02),
+    IS(SCARD_INFO_RESET, 0x04),
+    IS(SCARD_INFO_RESETTING, 0x08),
+    IS(SCARD_INFO_MUTE, 0x10),
+    IS(SCARD_INFO_PRESENT, 0x20),
     IS(SCARD_LABEL_MAX, 32),
     IS(SCARD_ATR_ROOM, 36),
     IS(SCARD_APDU_MIN, 4),
@@ -404,10 +414,13 @@ static const struct constant layouts[] = {
     IS(offsetof(struct scard_call, data), 32),
     IS(offsetof(struct scard_connect, status), 20),
     IS(offsetof(struct scard_connect, atr), 36),
+    IS(offsetof(struct scard_connect, flags), 72),
     IS(offsetof(struct scard_begin, label), 16),
     IS(offsetof(struct scard_info, state), 12),
     IS(offsetof(struct scard_info, owner_label), 48),
     IS(offsetof(struct scard_info, atr), 96),
+    IS(offsetof(struct scard_info, connections), 132),
+    IS(offsetof(struct scard_info, flags), 136),
 };
 
 static void check(const struct constant *table, size_t count)

@@ -114,6 +114,11 @@ int fuse_reply_buf(fuse_req_t req, const char *reply, size_t len)
     return answer(req, 0, 0, reply, len);
 }
 
+int fuse_reply_poll(fuse_req_t req, unsigned events)
+{
+    return fuse_reply_buf(req, (const char *)&events, sizeof events);
+}
+
 int fuse_reply_write(fuse_req_t req, size_t count)
 {
     int result;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * fake_fuse.h - requests without a kernel: in a program that links fake_fuse.c, libfuse's
- * fuse_req_interrupt_func, fuse_reply_err, fuse_reply_ioctl, fuse_reply_buf and
- * fuse_reply_write are these.
+ * fuse_req_interrupt_func, fuse_reply_err, fuse_reply_ioctl, fuse_reply_buf,
+ * fuse_reply_poll (its events as bytes) and fuse_reply_write are these.
  *
  * As in libfuse, the interrupt function is called with the request's lock held, at once
  * when the interrupt was there first, and setting another waits for one that runs.

@@ -39,7 +39,8 @@ static void test_ioctl_envelope_out_of_rule_is_einval(void **state)
         {36, 1, 0, 5, 0, 36, EINVAL},
         {36, 1, UINT32_MAX, 4, 0, 36, EINVAL},
         {36, 1, 0, UINT32_MAX, 0, 36, EINVAL},
-        {36, 1, 0, 4, 1, 36, EINVAL},
+        {36, 1, 0, 4, SCARD_CALL_KEEP, 36, 0},
+        {36, 1, 0, 4, 2, 36, EINVAL},
         {31, 1, 0, 0, 0, 31, EINVAL},
         {0, 1, 0, 0, 0, 0, EINVAL},
     };

@@ -19,6 +19,7 @@
 #include "bare.h"
 #include "fake_driver.h"
 #include "fake_fuse.h"
+#include "fs/exchange.h"
 #include "fs/internal.h"
 
 static struct scfs_handle *handle;
@@ -33,17 +34,24 @@ static const uint8_t either[] = {3, 0, 0, 0};
 static const uint8_t long_apdu[] = {T0_HEADER, 0x80, 0xE4, 0xFF, 0xFF};
 static const uint8_t count_apdu[] = {T0_HEADER, 0x80, 0xE8, 0x00, 0x00, 0x01};
 
-static void call(struct fuse_req *req, uint32_t code, const uint8_t *input, size_t len,
-                 uint32_t timeout_ms)
+static void call_with(struct fuse_req *req, uint32_t code, const uint8_t *input,
+                      size_t len, uint32_t timeout_ms, uint32_t flags)
 {
     const struct scard_call header = {.size = SCARD_CALL_HEADER_SIZE + 64,
                                       .version = SCARD_IOC_VERSION,
                                       .code = code,
                                       .in_len = (uint32_t)len,
                                       .out_len = 64,
-                                      .timeout_ms = timeout_ms};
+                                      .timeout_ms = timeout_ms,
+                                      .flags = flags};
 
     scfs_call_start(req, handle, &header, input);
+}
+
+static void call(struct fuse_req *req, uint32_t code, const uint8_t *input, size_t len,
+                 uint32_t timeout_ms)
+{
+    call_with(req, code, input, len, timeout_ms, 0);
 }
 
 static void transmit(struct fuse_req *req, const uint8_t *apdu, size_t len,
@@ -107,6 +115,46 @@ static void end_long(struct fuse_req *req)
 {
     fake_interrupt(req);
     pthread_join(runner, NULL);
+}
+
+/* A call that is to be kept; and one that ends by itself, when it is time. */
+static const uint8_t slow_apdu[] = {T0_HEADER, 0x80, 0xE4, 0x00, 0x64};
+
+static void keep(struct fuse_req *req, const uint8_t *apdu, size_t len)
+{
+    call_with(req, IOCTL_SMARTCARD_TRANSMIT, apdu, len, FOREVER, SCARD_CALL_KEEP);
+}
+
+static void *keep_slow(void *argument)
+{
+    keep(argument, slow_apdu, sizeof slow_apdu);
+    return NULL;
+}
+
+static void *keep_long(void *argument)
+{
+    keep(argument, long_apdu, sizeof long_apdu);
+    return NULL;
+}
+
+/* Runs, and its client is gone. */
+static void keep_and_interrupt(void *(*kept)(void *), struct fuse_req *req)
+{
+    const unsigned before = fake_driver_sleeps();
+
+    assert_int_equal(pthread_create(&runner, NULL, kept, req), 0);
+    fake_driver_wait_sleeps(before + 1);
+    fake_interrupt(req);
+    assert_answer(req, EINTR, 0);
+}
+
+static int outcome(struct fuse_req *req)
+{
+    fake_request_destroy(req);
+    fake_request_init(req);
+    scfs_exchange_read(req, handle, sizeof req->reply, true);
+    assert_int_equal(req->answers, 1);
+    return req->error;
 }
 
 /* ---- group ----------------------------------------------------------------------- */
@@ -262,6 +310,72 @@ static void test_removal_ends_running_and_waiting_calls(void **state)
     assert_answer(&second, 0, STATUS_DEVICE_REMOVED);
 }
 
+static void test_kept_call_goes_on_and_is_read(void **state)
+{
+    (void)state;
+    keep_and_interrupt(keep_slow, &first);
+    pthread_join(runner, NULL);
+    assert_answer(&first, EINTR, 0);
+    assert_int_equal(outcome(&second), 0);
+    assert_int_equal(second.len, 2);
+    assert_memory_equal(second.reply, "\x90\x00", 2);
+    assert_int_equal(outcome(&second), ENODATA); /* once */
+    assert_int_equal(count(), 2);                /* and it was sent once */
+}
+
+static void test_read_waits_for_a_kept_call(void **state)
+{
+    (void)state;
+    keep_and_interrupt(keep_slow, &first);
+    scfs_exchange_read(&second, handle, sizeof second.reply, false);
+    pthread_join(runner, NULL);
+    fake_wait_answer(&second);
+    assert_int_equal(second.error, 0);
+    assert_memory_equal(second.reply, "\x90\x00", 2);
+}
+
+static void test_call_that_waits_is_not_kept(void **state)
+{
+    (void)state;
+    begin_long(&first);
+    keep(&second, count_apdu, sizeof count_apdu);
+    fake_interrupt(&second);
+    assert_answer(&second, EINTR, 0);
+    assert_int_equal(outcome(&second), ENODATA); /* it may be made again */
+    end_long(&first);
+    assert_int_equal(count(), 2);
+}
+
+static void test_second_call_is_not_kept_beside_an_unread_outcome(void **state)
+{
+    (void)state;
+    keep_and_interrupt(keep_slow, &first);
+    pthread_join(runner, NULL);
+    keep_and_interrupt(keep_long, &second); /* would run for a minute */
+    pthread_join(runner, NULL);
+    assert_int_equal(outcome(&second), 0); /* of the first */
+}
+
+static void test_kept_call_ends_with_its_file(void **state)
+{
+    (void)state;
+    keep_and_interrupt(keep_long, &first);
+    scfs_handle_release(handle);
+    pthread_join(runner, NULL);
+    handle = scfs_handle_new(&bare_fs, bare_reader, SCFS_CONTROL, O_RDWR);
+    assert_non_null(handle);
+    assert_int_equal(count(), 2); /* the reader is free */
+}
+
+static void test_kept_call_ends_with_its_reader(void **state)
+{
+    (void)state;
+    keep_and_interrupt(keep_long, &first);
+    assert_int_equal(fake_driver.unplug(bare_reader->device), 0);
+    pthread_join(runner, NULL);
+    assert_int_equal(outcome(&second), ENODEV);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -276,6 +390,12 @@ int main(void)
         CASE(test_call_whose_turn_has_come_is_not_ended_by_its_limit),
         CASE(test_running_call_that_is_interrupted_is_answered_at_once),
         CASE(test_removal_ends_running_and_waiting_calls),
+        CASE(test_kept_call_goes_on_and_is_read),
+        CASE(test_read_waits_for_a_kept_call),
+        CASE(test_call_that_waits_is_not_kept),
+        CASE(test_second_call_is_not_kept_beside_an_unread_outcome),
+        CASE(test_kept_call_ends_with_its_file),
+        CASE(test_kept_call_ends_with_its_reader),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

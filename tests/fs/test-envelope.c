@@ -88,7 +88,7 @@ static bool is_sound(unsigned cmd, const uint8_t *bytes, size_t len)
         return false;
     memcpy(&call, bytes, sizeof call);
     return call.size == len && call.size == _IOC_SIZE(cmd) && call.version == 1 &&
-           call.flags == 0 && call.in_len <= len - sizeof call &&
+           call.flags <= SCARD_CALL_KEEP && call.in_len <= len - sizeof call &&
            call.out_len <= len - sizeof call;
 }
 
@@ -116,7 +116,7 @@ static size_t envelope(uint8_t bytes[ENVELOPE_MAX])
                               .in_len = number(len > 32 ? (uint32_t)len - 31 : 8),
                               .out_len = number(len > 32 ? (uint32_t)len - 31 : 8),
                               .timeout_ms = number(2) * UINT32_MAX,
-                              .flags = number(32) == 0};
+                              .flags = number(32) == 0 ? number(4) : 0};
 
     for (size_t i = 0; i < len; i++)
         bytes[i] = number(4) == 0 ? (uint8_t)number(256) : (uint8_t)number(4);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test-transaction.c - transactions, connections and the users of a card over the fake
+ * test-transaction.c - transactions and the users of a card over the fake
  * driver, without a kernel: who gets the turn, who has to wait, what becomes of a card.
  */
 #include <errno.h>
@@ -17,200 +17,24 @@
 #include <cmocka.h>
 
 #include "bare.h"
+#include "clients.h"
 #include "fake_driver.h"
 #include "fake_fuse.h"
 #include "fs/sequence.h"
 #include "fs/session.h"
 #include "smclib.h"
 
-#define CLIENTS 4
-#define FOREVER SCARD_TIMEOUT_INFINITE
-
-static struct scfs_handle *client[CLIENTS];
-static struct fuse_req req[CLIENTS];
-
-static struct scfs_handle *open_as(uid_t uid)
-{
-    struct scfs_handle *handle =
-        scfs_handle_new(&bare_fs, bare_reader, SCFS_CONTROL, O_RDWR);
-
-    assert_non_null(handle);
-    handle->uid = uid;
-    handle->session.pid = 100 + (pid_t)uid;
-    return handle;
-}
-
-static struct scfs_options *options(void)
-{
-    return (struct scfs_options *)(uintptr_t)bare_fs.options;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    if (!bare_begin(false))
-        return -1;
-    for (int i = 0; i < CLIENTS; i++) {
-        client[i] = open_as(1000);
-        fake_request_init(&req[i]);
-    }
-    return 0;
-}
-
-static void close_client(int i)
-{
-    if (client[i] != NULL)
-        scfs_handle_release(client[i]);
-    client[i] = NULL;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    for (int i = 0; i < CLIENTS; i++)
-        close_client(i);
-    bare_end();
-    for (int i = 0; i < CLIENTS; i++)
-        fake_request_destroy(&req[i]);
-    return 0;
-}
-
-/* ---- requests -------------------------------------------------------------------- */
-
-static void fresh(int i)
-{
-    fake_request_destroy(&req[i]);
-    fake_request_init(&req[i]);
-}
-
-/* errno of the answer; -1: none yet. */
-static int answer(int i)
-{
-    if (req[i].answers == 0)
-        return -1;
-    assert_int_equal(req[i].answers, 1);
-    assert_int_equal(req[i].broken, 0);
-    return req[i].error != 0 ? req[i].error : -req[i].result;
-}
-
-static int begin(int i, uint32_t timeout_ms)
-{
-    const struct scard_begin call = {
-        .size = sizeof call, .version = 1, .timeout_ms = timeout_ms, .label = "te\nst"};
-
-    fresh(i);
-    scfs_control_ioctl(&req[i], client[i], SCARD_IOC_BEGIN, &call, sizeof call);
-    return answer(i);
-}
-
-static int end(int i, uint32_t disposition)
-{
-    const struct scard_end call = {
-        .size = sizeof call, .version = 1, .disposition = disposition};
-
-    fresh(i);
-    scfs_control_ioctl(&req[i], client[i], SCARD_IOC_END, &call, sizeof call);
-    return answer(i);
-}
-
-static int lock(int i, int operation)
-{
-    fresh(i);
-    scfs_transaction_flock(&req[i], client[i], operation);
-    return answer(i);
-}
-
-static int connect(int i, uint32_t share, uint32_t protocols)
-{
-    const struct scard_connect call = {.size = sizeof call,
-                                       .version = 1,
-                                       .share = share,
-                                       .protocols = protocols,
-                                       .timeout_ms = FOREVER};
-
-    fresh(i);
-    scfs_control_ioctl(&req[i], client[i], SCARD_IOC_CONNECT, &call, sizeof call);
-    return answer(i);
-}
-
-static int disconnect(int i, uint32_t disposition)
-{
-    const struct scard_disconnect call = {
-        .size = sizeof call, .version = 1, .disposition = disposition};
-
-    fresh(i);
-    scfs_control_ioctl(&req[i], client[i], SCARD_IOC_DISCONNECT, &call, sizeof call);
-    return answer(i);
-}
-
-/* POWER, of which an answer says that the card was reached. */
-static int power(int i, uint32_t minor, uint32_t timeout_ms)
-{
-    union {
-        struct scard_call call;
-        uint8_t bytes[SCARD_CALL_HEADER_SIZE + 64];
-    } u = {.call = {.size = sizeof u,
-                    .version = 1,
-                    .code = IOCTL_SMARTCARD_POWER,
-                    .in_len = sizeof minor,
-                    .out_len = sizeof u - SCARD_CALL_HEADER_SIZE,
-                    .timeout_ms = timeout_ms}};
-
-    memcpy(u.call.data, &minor, sizeof minor);
-    fresh(i);
-    scfs_control_ioctl(&req[i], client[i], SCARD_IOC_CALL(sizeof u), &u, sizeof u);
-    return answer(i);
-}
-
-static struct scard_info info(int i)
-{
-    const struct scard_info call = {.size = sizeof call, .version = 1};
-    struct scard_info result;
-
-    fresh(i);
-    scfs_control_ioctl(&req[i], client[i], SCARD_IOC_INFO, &call, sizeof call);
-    assert_int_equal(answer(i), 0);
-    assert_int_equal(req[i].len, sizeof result);
-    memcpy(&result, req[i].reply, sizeof result);
-    return result;
-}
-
-static void later(unsigned ms)
-{
-    bare_now_ms += ms;
-    scfs_timer_expire(&bare_fs.timer);
-}
-
-/* Until what the daemon itself had to do is done: it is not in line, but queued. */
-static void settle(void)
-{
-    bool busy = true;
-
-    while (busy) {
-        sched_yield();
-        scfs_executor_lock(bare_reader->executor);
-        busy = bare_reader->executor->busy;
-        scfs_executor_unlock(bare_reader->executor);
-    }
-}
-
-static unsigned resets(void)
-{
-    settle();
-    return info(CLIENTS - 1).resets;
-}
-
 /* ---- transactions ---------------------------------------------------------------- */
 
 static void test_begin_gives_the_turn_and_end_takes_it(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(begin(0, FOREVER), EALREADY);
-    assert_int_equal(end(1, SCARD_DISPOSITION_LEAVE), EPERM);
-    assert_int_equal(end(0, SCARD_DISPOSITION_EJECT + 1), EINVAL);
-    assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), 0);
-    assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), EPERM);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_begin(0, FOREVER), EALREADY);
+    assert_int_equal(client_end(1, SCARD_DISPOSITION_LEAVE), EPERM);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_EJECT + 1), EINVAL);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), 0);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), EPERM);
 }
 
 static void test_begin_with_a_reserved_word_that_is_not_zero_is_refused(void **state)
@@ -219,105 +43,105 @@ static void test_begin_with_a_reserved_word_that_is_not_zero_is_refused(void **s
 
     (void)state;
     scfs_control_ioctl(&req[0], client[0], SCARD_IOC_BEGIN, &call, sizeof call);
-    assert_int_equal(answer(0), EINVAL);
+    assert_int_equal(client_answer(0), EINVAL);
     call.reserved[1] = 0;
     call.version = 2;
-    fresh(0);
+    client_fresh(0);
     scfs_control_ioctl(&req[0], client[0], SCARD_IOC_BEGIN, &call, sizeof call);
-    assert_int_equal(answer(0), EINVAL);
+    assert_int_equal(client_answer(0), EINVAL);
     call.version = 1;
     call.size--;
-    fresh(0);
+    client_fresh(0);
     scfs_control_ioctl(&req[0], client[0], SCARD_IOC_BEGIN, &call, sizeof call);
-    assert_int_equal(answer(0), EINVAL);
+    assert_int_equal(client_answer(0), EINVAL);
 }
 
 static void test_begin_while_another_holds_waits_in_line(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(begin(1, FOREVER), -1);
-    assert_int_equal(begin(2, FOREVER), -1);
-    assert_int_equal(info(3).waiting, 2);
-    assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), 0);
-    assert_int_equal(answer(1), 0);
-    assert_int_equal(answer(2), -1);
-    assert_int_equal(end(1, SCARD_DISPOSITION_RESET), 0);
-    assert_int_equal(answer(2), 0);
-    assert_int_equal(end(2, SCARD_DISPOSITION_LEAVE), 0);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_begin(1, FOREVER), -1);
+    assert_int_equal(client_begin(2, FOREVER), -1);
+    assert_int_equal(client_info(3).waiting, 2);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), 0);
+    assert_int_equal(client_answer(1), 0);
+    assert_int_equal(client_answer(2), -1);
+    assert_int_equal(client_end(1, SCARD_DISPOSITION_RESET), 0);
+    assert_int_equal(client_answer(2), 0);
+    assert_int_equal(client_end(2, SCARD_DISPOSITION_LEAVE), 0);
 }
 
 static void test_begin_without_time_is_refused_at_once(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, 0), 0);
-    assert_int_equal(begin(1, 0), ETIMEDOUT);
-    assert_int_equal(begin(1, 50), -1);
-    later(49);
-    assert_int_equal(answer(1), -1);
-    later(1);
-    assert_int_equal(answer(1), ETIMEDOUT);
-    assert_int_equal(info(3).waiting, 0);
+    assert_int_equal(client_begin(0, 0), 0);
+    assert_int_equal(client_begin(1, 0), ETIMEDOUT);
+    assert_int_equal(client_begin(1, 50), -1);
+    clients_later(49);
+    assert_int_equal(client_answer(1), -1);
+    clients_later(1);
+    assert_int_equal(client_answer(1), ETIMEDOUT);
+    assert_int_equal(client_info(3).waiting, 0);
 }
 
 static void test_call_of_another_waits_for_the_end(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(power(1, SCARD_COLD_RESET, FOREVER), -1);
-    assert_int_equal(power(2, SCARD_COLD_RESET, 0), ETIMEDOUT);
-    assert_int_equal(power(0, SCARD_COLD_RESET, 0), 0);
-    assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), 0);
-    assert_int_equal(answer(1), 0);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_power(1, SCARD_COLD_RESET, FOREVER), -1);
+    assert_int_equal(client_power(2, SCARD_COLD_RESET, 0), ETIMEDOUT);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, 0), 0);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), 0);
+    assert_int_equal(client_answer(1), 0);
 }
 
 static void test_interrupted_begin_lets_the_next_one_pass(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(begin(1, FOREVER), -1);
-    assert_int_equal(begin(2, FOREVER), -1);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_begin(1, FOREVER), -1);
+    assert_int_equal(client_begin(2, FOREVER), -1);
     fake_interrupt(&req[1]);
-    assert_int_equal(answer(1), EINTR);
-    assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), 0);
-    assert_int_equal(answer(2), 0);
+    assert_int_equal(client_answer(1), EINTR);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), 0);
+    assert_int_equal(client_answer(2), 0);
 }
 
 static void test_flock_is_a_transaction(void **state)
 {
     (void)state;
-    assert_int_equal(lock(0, LOCK_EX), 0);
-    assert_int_equal(lock(0, LOCK_EX | LOCK_NB), 0);
-    assert_int_equal(lock(1, LOCK_EX | LOCK_NB), EWOULDBLOCK);
-    assert_int_equal(lock(1, LOCK_SH), EINVAL);
-    assert_int_equal(lock(1, LOCK_EX), -1);
-    assert_int_equal(lock(0, LOCK_UN), 0);
-    assert_int_equal(answer(1), 0);
-    assert_int_equal(lock(0, LOCK_UN), 0);
-    assert_int_equal(lock(2, LOCK_EX | LOCK_NB), EWOULDBLOCK);
-    assert_int_equal(lock(1, LOCK_UN), 0);
+    assert_int_equal(client_lock(0, LOCK_EX), 0);
+    assert_int_equal(client_lock(0, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(client_lock(1, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+    assert_int_equal(client_lock(1, LOCK_SH), EINVAL);
+    assert_int_equal(client_lock(1, LOCK_EX), -1);
+    assert_int_equal(client_lock(0, LOCK_UN), 0);
+    assert_int_equal(client_answer(1), 0);
+    assert_int_equal(client_lock(0, LOCK_UN), 0);
+    assert_int_equal(client_lock(2, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+    assert_int_equal(client_lock(1, LOCK_UN), 0);
 }
 
 static void test_flock_that_the_kernel_repeats_keeps_its_place(void **state)
 {
     (void)state;
-    assert_int_equal(lock(0, LOCK_EX), 0);
-    assert_int_equal(lock(1, LOCK_EX), -1);
-    assert_int_equal(lock(2, LOCK_EX), -1);
+    assert_int_equal(client_lock(0, LOCK_EX), 0);
+    assert_int_equal(client_lock(1, LOCK_EX), -1);
+    assert_int_equal(client_lock(2, LOCK_EX), -1);
     fake_interrupt(&req[1]);
-    assert_int_equal(answer(1), EINTR);
-    assert_int_equal(lock(1, LOCK_EX), -1);
-    assert_int_equal(lock(0, LOCK_UN), 0);
-    assert_int_equal(answer(1), 0);
-    assert_int_equal(answer(2), -1);
+    assert_int_equal(client_answer(1), EINTR);
+    assert_int_equal(client_lock(1, LOCK_EX), -1);
+    assert_int_equal(client_lock(0, LOCK_UN), 0);
+    assert_int_equal(client_answer(1), 0);
+    assert_int_equal(client_answer(2), -1);
 }
 
 static void test_flock_on_a_handle_for_reading_is_refused(void **state)
 {
     (void)state;
     client[0]->may_touch = false;
-    assert_int_equal(lock(0, LOCK_EX), EBADF);
-    assert_int_equal(begin(0, FOREVER), EBADF);
+    assert_int_equal(client_lock(0, LOCK_EX), EBADF);
+    assert_int_equal(client_begin(0, FOREVER), EBADF);
     client[0]->may_touch = true;
 }
 
@@ -328,8 +152,8 @@ static void test_owner_shows_the_holder_and_a_clean_label(void **state)
     (void)state;
     scfs_session_owner_text(bare_reader, text, sizeof text);
     assert_string_equal(text, "none\n");
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(begin(1, FOREVER), -1);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_begin(1, FOREVER), -1);
     scfs_session_owner_text(bare_reader, text, sizeof text);
     assert_string_equal(text, "1100 1000 te_st 1\n");
 }
@@ -339,76 +163,76 @@ static void test_owner_shows_the_holder_and_a_clean_label(void **state)
 static void test_holder_that_closes_leaves_a_card_that_is_reset(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
-    assert_int_equal(begin(1, FOREVER), -1);
-    assert_int_equal(resets(), 1);
-    close_client(0);
-    assert_int_equal(answer(1), 0);
-    assert_int_equal(resets(), 2);
-    assert_int_equal(power(1, SCARD_COLD_RESET, FOREVER), 0);
-    assert_int_equal(resets(), 3);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(client_begin(1, FOREVER), -1);
+    assert_int_equal(clients_resets(), 1);
+    client_close(0);
+    assert_int_equal(client_answer(1), 0);
+    assert_int_equal(clients_resets(), 2);
+    assert_int_equal(client_power(1, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(clients_resets(), 3);
 }
 
 static void test_waiter_that_closes_is_forgotten(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(lock(1, LOCK_EX), -1);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_lock(1, LOCK_EX), -1);
     fake_interrupt(&req[1]);
-    close_client(1);
-    assert_int_equal(begin(2, FOREVER), -1);
-    assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), 0);
-    assert_int_equal(answer(2), 0);
+    client_close(1);
+    assert_int_equal(client_begin(2, FOREVER), -1);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), 0);
+    assert_int_equal(client_answer(2), 0);
 }
 
 static void test_idle_holder_loses_its_transaction_to_who_waits(void **state)
 {
     (void)state;
-    options()->idle_limit_s = 2;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
-    later(10000); /* nobody waits */
-    assert_int_equal(begin(1, FOREVER), -1);
-    later(1500);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
-    later(1500);
-    assert_int_equal(answer(1), -1);
-    later(500);
-    settle();
-    assert_int_equal(answer(1), 0);
-    assert_int_equal(resets(), 3);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), ECANCELED);
-    assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), EPERM);
-    assert_int_equal(end(1, SCARD_DISPOSITION_LEAVE), 0);
+    clients_options()->idle_limit_s = 2;
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
+    clients_later(10000); /* nobody waits */
+    assert_int_equal(client_begin(1, FOREVER), -1);
+    clients_later(1500);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
+    clients_later(1500);
+    assert_int_equal(client_answer(1), -1);
+    clients_later(500);
+    clients_settle();
+    assert_int_equal(client_answer(1), 0);
+    assert_int_equal(clients_resets(), 3);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), ECANCELED);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), EPERM);
+    assert_int_equal(client_end(1, SCARD_DISPOSITION_LEAVE), 0);
 }
 
 static void test_removed_card_leaves_its_holder_without(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), -1);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_connect(1, SCARD_SHARE_MODE_SHARED, 3), -1);
     assert_int_equal(fake_driver.remove(bare_reader->device), 0);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), ENXIO);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), ENXIO);
     assert_int_equal(fake_driver.insert(bare_reader->device, NULL, 0), 0);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), ENXIO);
-    assert_int_equal(begin(0, FOREVER), ENXIO);
-    assert_int_equal(end(0, SCARD_DISPOSITION_RESET), 0);
-    assert_int_equal(answer(1), 0);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), ENXIO);
+    assert_int_equal(client_begin(0, FOREVER), ENXIO);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_RESET), 0);
+    assert_int_equal(client_answer(1), 0);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
 }
 
 static void test_removed_reader_ends_those_who_wait(void **state)
 {
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
-    assert_int_equal(begin(1, FOREVER), -1);
-    assert_int_equal(lock(2, LOCK_EX), -1);
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_begin(1, FOREVER), -1);
+    assert_int_equal(client_lock(2, LOCK_EX), -1);
     assert_int_equal(fake_driver.unplug(bare_reader->device), 0);
-    assert_int_equal(answer(1), ENODEV);
-    assert_int_equal(answer(2), ENODEV);
-    assert_int_equal(begin(1, FOREVER), ENODEV);
-    assert_int_equal(end(0, SCARD_DISPOSITION_RESET), ENODEV);
+    assert_int_equal(client_answer(1), ENODEV);
+    assert_int_equal(client_answer(2), ENODEV);
+    assert_int_equal(client_begin(1, FOREVER), ENODEV);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_RESET), ENODEV);
 }
 
 /* Every call of a handle whose reader has gone, the holder's and a connection's too. */
@@ -425,16 +249,16 @@ static void test_removed_reader_answers_enodev_to_every_call(void **state)
         SCFS_IOCTL_SMARTCARD_RESET_EVENTS};
 
     (void)state;
-    assert_int_equal(begin(0, FOREVER), 0);
+    assert_int_equal(client_begin(0, FOREVER), 0);
     assert_int_equal(fake_driver.unplug(bare_reader->device), 0);
     for (int i = 0; i < 2; i++) {
         for (size_t j = 0; j < sizeof session / sizeof session[0]; j++) {
             const uint32_t words[40] = {_IOC_SIZE(session[j]), SCARD_IOC_VERSION};
 
-            fresh(i);
+            client_fresh(i);
             scfs_control_ioctl(&req[i], client[i], session[j], words,
                                _IOC_SIZE(session[j]));
-            assert_int_equal(answer(i), ENODEV);
+            assert_int_equal(client_answer(i), ENODEV);
         }
         for (size_t j = 0; j < sizeof codes / sizeof codes[0]; j++) {
             uint8_t bytes[SCARD_CALL_HEADER_SIZE + 16] = {0};
@@ -445,69 +269,12 @@ static void test_removed_reader_answers_enodev_to_every_call(void **state)
                                             .out_len = 16};
 
             memcpy(bytes, &call, sizeof call);
-            fresh(i);
+            client_fresh(i);
             scfs_control_ioctl(&req[i], client[i], SCARD_IOC_CALL(sizeof bytes), bytes,
                                sizeof bytes);
-            assert_int_equal(answer(i), ENODEV);
+            assert_int_equal(client_answer(i), ENODEV);
         }
     }
-}
-
-/* ---- connections ----------------------------------------------------------------- */
-
-static void test_share_modes_conflict_as_they_say(void **state)
-{
-    static const struct {
-        uint32_t first, second;
-        int error;
-    } rows[] = {
-        {SCARD_SHARE_MODE_SHARED, SCARD_SHARE_MODE_SHARED, 0},
-        {SCARD_SHARE_MODE_SHARED, SCARD_SHARE_MODE_DIRECT, 0},
-        {SCARD_SHARE_MODE_DIRECT, SCARD_SHARE_MODE_DIRECT, 0},
-        {SCARD_SHARE_MODE_SHARED, SCARD_SHARE_MODE_EXCLUSIVE, EBUSY},
-        {SCARD_SHARE_MODE_DIRECT, SCARD_SHARE_MODE_EXCLUSIVE, EBUSY},
-        {SCARD_SHARE_MODE_EXCLUSIVE, SCARD_SHARE_MODE_SHARED, EBUSY},
-        {SCARD_SHARE_MODE_EXCLUSIVE, SCARD_SHARE_MODE_DIRECT, EBUSY},
-        {SCARD_SHARE_MODE_EXCLUSIVE, SCARD_SHARE_MODE_EXCLUSIVE, EBUSY},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(connect(0, rows[i].first, 3), 0);
-        assert_int_equal(connect(1, rows[i].second, 3), rows[i].error);
-        assert_int_equal(disconnect(1, 0), rows[i].error == 0 ? 0 : EPERM);
-        assert_int_equal(disconnect(0, 0), 0);
-    }
-    assert_int_equal(connect(0, 0, 3), EINVAL);
-    assert_int_equal(connect(0, 4, 3), EINVAL);
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 0), EINVAL);
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 0x40), EINVAL);
-    assert_int_equal(disconnect(0, 4), EINVAL);
-}
-
-static void test_connect_that_fails_gives_its_share_mode_back(void **state)
-{
-    (void)state;
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_EXCLUSIVE, SCARD_PROTOCOL_T1),
-                     EOPNOTSUPP); /* the card speaks T=0 */
-    assert_int_equal(connect(1, SCARD_SHARE_MODE_EXCLUSIVE, 3), 0);
-    assert_int_equal(info(1).share, SCARD_SHARE_MODE_EXCLUSIVE);
-    assert_int_equal(info(1).protocol, SCARD_PROTOCOL_T0);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), EBUSY);
-    assert_int_equal(begin(0, FOREVER), EBUSY);
-}
-
-static void test_disposition_applies_to_the_last_connection(void **state)
-{
-    (void)state;
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(resets(), 1);
-    assert_int_equal(disconnect(0, SCARD_DISPOSITION_UNPOWER), 0);
-    assert_int_equal(info(2).state, SCARD_SPECIFIC);
-    assert_int_equal(disconnect(1, SCARD_DISPOSITION_UNPOWER), 0);
-    assert_int_equal(info(2).state, SCARD_SWALLOWED);
-    assert_int_equal(resets(), 2);
 }
 
 /* ---- users ----------------------------------------------------------------------- */
@@ -516,16 +283,16 @@ static void test_card_of_another_uid_is_reset_first(void **state)
 {
     (void)state;
     client[1]->uid = 1001;
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(resets(), 1);
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(resets(), 1);
-    assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(resets(), 2);
-    options()->share_state = true;
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(resets(), 2);
-    assert_int_equal(info(2).users, 2);
+    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(clients_resets(), 1);
+    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(clients_resets(), 1);
+    assert_int_equal(client_connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(clients_resets(), 2);
+    clients_options()->share_state = true;
+    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(clients_resets(), 2);
+    assert_int_equal(client_info(2).users, 2);
 }
 
 /* What the tracker does when it is told of a change. */
@@ -545,14 +312,14 @@ static void test_card_touched_before_it_is_known_is_reset_for_another_uid(void *
     (void)state;
     client[1]->uid = 1001;
     believe(false);
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    before = resets();
+    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    before = clients_resets();
     believe(true);
-    assert_int_equal(resets(), before);
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(resets(), before);
-    assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(resets(), before + 1);
+    assert_int_equal(clients_resets(), before);
+    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(clients_resets(), before);
+    assert_int_equal(client_connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(clients_resets(), before + 1);
 }
 
 static void test_card_touched_before_two_changes_is_reset_for_another_uid(void **state)
@@ -561,70 +328,70 @@ static void test_card_touched_before_two_changes_is_reset_for_another_uid(void *
 
     (void)state;
     client[1]->uid = 1001;
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
     believe(false);
     believe(true);
-    before = resets();
-    assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(resets(), before + 1);
+    before = clients_resets();
+    assert_int_equal(client_connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
+    assert_int_equal(clients_resets(), before + 1);
 }
 
 static void test_handle_that_touches_early_is_a_user_of_the_new_card(void **state)
 {
     (void)state;
     believe(false);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
-    assert_int_equal(power(1, SCARD_COLD_RESET, FOREVER), 0);
-    close_client(1);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(client_power(1, SCARD_COLD_RESET, FOREVER), 0);
+    client_close(1);
     believe(true);
-    assert_int_equal(info(3).users, 1);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
-    assert_int_equal(info(3).users, 1);
-    close_client(0);
-    assert_int_equal(info(3).users, 0);
+    assert_int_equal(client_info(3).users, 1);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(client_info(3).users, 1);
+    client_close(0);
+    assert_int_equal(client_info(3).users, 0);
 }
 
 static void test_handle_that_finds_no_card_is_no_user_of_the_next(void **state)
 {
     (void)state;
     assert_int_equal(fake_driver.remove(bare_reader->device), 0);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), ENOMEDIUM);
-    assert_int_equal(connect(1, SCARD_SHARE_MODE_DIRECT, 0), 0);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), ENOMEDIUM);
+    assert_int_equal(client_connect(1, SCARD_SHARE_MODE_DIRECT, 0), 0);
     assert_int_equal(fake_driver.insert(bare_reader->device, NULL, 0), 0);
-    assert_int_equal(info(3).users, 0);
+    assert_int_equal(client_info(3).users, 0);
 }
 
 static void test_card_without_users_is_powered_down(void **state)
 {
     (void)state;
-    options()->power_down_s = 5;
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
-    assert_int_equal(power(1, SCARD_COLD_RESET, FOREVER), 0);
-    close_client(0);
-    later(6000);
-    settle();
-    assert_int_equal(info(3).state, SCARD_NEGOTIABLE);
-    close_client(1);
-    later(4999);
-    settle();
-    assert_int_equal(info(3).state, SCARD_NEGOTIABLE);
-    later(1);
-    settle();
-    assert_int_equal(info(3).state, SCARD_SWALLOWED);
-    assert_int_equal(info(3).users, 0);
+    clients_options()->power_down_s = 5;
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(client_power(1, SCARD_COLD_RESET, FOREVER), 0);
+    client_close(0);
+    clients_later(6000);
+    clients_settle();
+    assert_int_equal(client_info(3).state, SCARD_NEGOTIABLE);
+    client_close(1);
+    clients_later(4999);
+    clients_settle();
+    assert_int_equal(client_info(3).state, SCARD_NEGOTIABLE);
+    clients_later(1);
+    clients_settle();
+    assert_int_equal(client_info(3).state, SCARD_SWALLOWED);
+    assert_int_equal(client_info(3).users, 0);
 }
 
 static void test_card_that_is_used_again_keeps_its_power(void **state)
 {
     (void)state;
-    options()->power_down_s = 5;
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
-    close_client(0);
-    later(3000);
-    assert_int_equal(power(1, SCARD_COLD_RESET, FOREVER), 0);
-    later(3000);
-    settle();
-    assert_int_equal(info(3).state, SCARD_NEGOTIABLE);
+    clients_options()->power_down_s = 5;
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
+    client_close(0);
+    clients_later(3000);
+    assert_int_equal(client_power(1, SCARD_COLD_RESET, FOREVER), 0);
+    clients_later(3000);
+    clients_settle();
+    assert_int_equal(client_info(3).state, SCARD_NEGOTIABLE);
 }
 
 static NTSTATUS fail_power(PSMARTCARD_EXTENSION ext)
@@ -642,19 +409,19 @@ static void test_disposition_that_fails_leaves_a_reset_to_the_next(void **state)
     for (int by_end = 0; by_end <= 1; by_end++) {
         unsigned before;
 
-        assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-        assert_int_equal(by_end ? begin(0, FOREVER) : 0, 0);
+        assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+        assert_int_equal(by_end ? client_begin(0, FOREVER) : 0, 0);
         ext->ReaderFunction[RDF_CARD_POWER] = fail_power;
-        assert_int_equal(by_end ? end(0, SCARD_DISPOSITION_RESET)
-                                : disconnect(0, SCARD_DISPOSITION_RESET),
+        assert_int_equal(by_end ? client_end(0, SCARD_DISPOSITION_RESET)
+                                : client_disconnect(0, SCARD_DISPOSITION_RESET),
                          EIO);
         ext->ReaderFunction[RDF_CARD_POWER] = reset;
-        before = resets();
+        before = clients_resets();
         assert_true(bare_reader->card.reset_owed);
-        assert_int_equal(connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
+        assert_int_equal(client_connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
         assert_false(bare_reader->card.reset_owed);
-        assert_int_equal(resets(), before + 1);
-        assert_int_equal(disconnect(1, SCARD_DISPOSITION_LEAVE), 0);
+        assert_int_equal(clients_resets(), before + 1);
+        assert_int_equal(client_disconnect(1, SCARD_DISPOSITION_LEAVE), 0);
     }
 }
 
@@ -688,16 +455,17 @@ static void test_card_exchanged_between_two_requests_is_not_touched(void **state
     unsigned before;
 
     (void)state;
-    assert_int_equal(connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    before = resets();
-    fresh(0);
+    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+    before = clients_resets();
+    client_fresh(0);
     scfs_task_init(&task, &ops, bare_reader, client[0], &req[0]);
     scfs_task_start(&task, FOREVER);
-    assert_int_equal(answer(0), ENXIO);
-    assert_int_equal(resets(), before + 2); /* the first, and the card that went */
-    assert_int_equal(disconnect(0, SCARD_DISPOSITION_RESET), 0);
-    assert_int_equal(resets(), before + 2);
-    assert_int_equal(power(0, SCARD_COLD_RESET, FOREVER), 0);
+    assert_int_equal(client_answer(0), ENXIO);
+    assert_int_equal(clients_resets(),
+                     before + 2); /* the first, and the card that went */
+    assert_int_equal(client_disconnect(0, SCARD_DISPOSITION_RESET), 0);
+    assert_int_equal(clients_resets(), before + 2);
+    assert_int_equal(client_power(0, SCARD_COLD_RESET, FOREVER), 0);
 }
 
 /* ---- an interrupt at any moment -------------------------------------------------- */
@@ -731,15 +499,15 @@ static void test_begin_interrupted_at_any_moment_holds_or_does_not(void **state)
     pthread_barrier_init(&finish_line, NULL, 2);
     assert_int_equal(pthread_create(&thread, NULL, interrupt_each, NULL), 0);
     for (int i = 0; i < ROUNDS; i++) {
-        fresh(0);
+        client_fresh(0);
         pthread_barrier_wait(&starting_line);
         scfs_control_ioctl(&req[0], client[0], SCARD_IOC_BEGIN, &call, sizeof call);
         pthread_barrier_wait(&finish_line);
-        if (answer(0) == EINTR)
-            assert_int_equal(begin(0, FOREVER), 0);
+        if (client_answer(0) == EINTR)
+            assert_int_equal(client_begin(0, FOREVER), 0);
         else
-            assert_int_equal(answer(0), 0);
-        assert_int_equal(end(0, SCARD_DISPOSITION_LEAVE), 0);
+            assert_int_equal(client_answer(0), 0);
+        assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), 0);
         assert_int_equal(bare_reader->users, 0);
     }
     pthread_join(thread, NULL);
@@ -747,7 +515,7 @@ static void test_begin_interrupted_at_any_moment_holds_or_does_not(void **state)
     pthread_barrier_destroy(&finish_line);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, clients_begin, clients_end)
 
 int main(void)
 {
@@ -769,9 +537,6 @@ int main(void)
         CASE(test_removed_card_leaves_its_holder_without),
         CASE(test_removed_reader_ends_those_who_wait),
         CASE(test_removed_reader_answers_enodev_to_every_call),
-        CASE(test_share_modes_conflict_as_they_say),
-        CASE(test_connect_that_fails_gives_its_share_mode_back),
-        CASE(test_disposition_applies_to_the_last_connection),
         CASE(test_card_of_another_uid_is_reset_first),
         CASE(test_card_touched_before_it_is_known_is_reset_for_another_uid),
         CASE(test_card_touched_before_two_changes_is_reset_for_another_uid),

@@ -58,7 +58,7 @@ static void test_envelope_that_lies_is_einval_and_its_status_stays(void **state)
         {"size too large", {49, 1, IOCTL_SMARTCARD_GET_STATE, 0, 4, 77, 0, 0}},
         {"version 0", {48, 0, IOCTL_SMARTCARD_GET_STATE, 0, 4, 77, 0, 0}},
         {"version 2", {48, 2, IOCTL_SMARTCARD_GET_STATE, 0, 4, 77, 0, 0}},
-        {"flags", {48, 1, IOCTL_SMARTCARD_GET_STATE, 0, 4, 77, 0, 1}},
+        {"flags", {48, 1, IOCTL_SMARTCARD_GET_STATE, 0, 4, 77, 0, 2}},
         {"too much input", {48, 1, IOCTL_SMARTCARD_GET_STATE, 17, 4, 77, 0, 0}},
         {"too much output", {48, 1, IOCTL_SMARTCARD_GET_STATE, 0, 17, 77, 0, 0}},
         {"input of 4 GiB", {48, 1, IOCTL_SMARTCARD_GET_STATE, UINT32_MAX, 4, 77, 0, 0}},
@@ -108,9 +108,9 @@ static void check_flaws(unsigned long number, const void *good, size_t size,
 static void test_session_calls_with_a_flaw_are_einval_and_do_nothing(void **state)
 {
     static const struct scard_connect connect = {
-        sizeof connect, 1, SCARD_SHARE_MODE_SHARED, 3, 0, 0, 0, 0, 0, {0}, {0}};
+        sizeof connect, 1, SCARD_SHARE_MODE_SHARED, 3, 0, 0, 0, 0, 0, {0}, 0, {0}};
     static const struct scard_disconnect disconnect = {
-        sizeof disconnect, 1, SCARD_DISPOSITION_LEAVE, 0, {0}};
+        sizeof disconnect, 1, SCARD_DISPOSITION_LEAVE, 0, 0, {0}};
     static const struct scard_begin begin = {sizeof begin, 1, 0, 0, {0}, {0}};
     static const struct scard_end end = {sizeof end, 1, SCARD_DISPOSITION_LEAVE, 0, {0}};
     static const struct scard_reply_size reply_size = {sizeof reply_size, 1, 0, 0, {0}};
@@ -123,13 +123,15 @@ static void test_session_calls_with_a_flaw_are_einval_and_do_nothing(void **stat
         {"connect: no protocol", AT_FIELD(scard_connect, protocols), 0},
         {"connect: a protocol of nobody", AT_FIELD(scard_connect, protocols), 7 << 20},
         {"connect: reserved", AT_FIELD(scard_connect, reserved), 1},
-        {"connect: reserved", AT_FIELD(scard_connect, reserved) + 4, UINT32_C(1) << 31},
+        {"connect: reserved", AT_FIELD(scard_connect, reserved), UINT32_C(1) << 31},
+        {"connect: flags", AT_FIELD(scard_connect, flags), 2},
     };
     static const struct flaw in_disconnect[] = {
         {"disconnect: size", 0, 25},
         {"disconnect: version", 4, 0},
         {"disconnect: disposition", AT_FIELD(scard_disconnect, disposition), 4},
-        {"disconnect: reserved", AT_FIELD(scard_disconnect, reserved) + 4, 1},
+        {"disconnect: reserved", AT_FIELD(scard_disconnect, reserved), 1},
+        {"disconnect: flags", AT_FIELD(scard_disconnect, flags), 2},
     };
     static const struct flaw in_begin[] = {
         {"begin: size", 0, 0},
@@ -151,7 +153,7 @@ static void test_session_calls_with_a_flaw_are_einval_and_do_nothing(void **stat
     static const struct flaw in_info[] = {
         {"info: size", 0, 147},
         {"info: version", 4, 2},
-        {"info: reserved", AT_FIELD(scard_info, reserved) + 12, 1},
+        {"info: reserved", AT_FIELD(scard_info, reserved) + 4, 1},
     };
 
     (void)state;
