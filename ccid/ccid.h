@@ -40,7 +40,7 @@ NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
  * APDUs), "tpdu" (TPDU level, a T=0 card), "tpdu-t1" (the same with a T=1 card),
  * "mechanical" (swallows, ejects and confiscates), "pinpad" (keys and a display), or
  * VID:PID or VID:PID:INTERFACE of a real reader (virtual_corpus.h); STATUS_NOT_SUPPORTED
- * for anything else.
+ * for anything else. "vpcd" or "vpcd=ADDRESS": its card connects (vpcd.h).
  */
 NTSTATUS ccid_virtual_plug(const char *shape);
 

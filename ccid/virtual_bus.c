@@ -18,12 +18,14 @@
 #include "ccid/internal.h"
 #include "ccid/virtual_corpus.h"
 #include "ccid/virtual_reader.h"
+#include "ccid/vpcd.h"
 
 struct plugged {
     struct plugged *next;
     unsigned number;
     struct ccid_virtual_model *model; /* of a real reader; else NULL */
     struct ccid_virtual_reader *reader;
+    struct ccid_vpcd *vpcd; /* where its card comes from; else NULL */
     struct ccid_usb_port port;
     struct ccid_device *device;
     bool added;
@@ -93,6 +95,7 @@ static NTSTATUS report(PDRIVER_OBJECT driver, const struct ccid_virtual_shape *s
 
 static void free_plugged(struct plugged *plugged)
 {
+    ccid_vpcd_stop(plugged->vpcd);
     if (plugged->reader != NULL)
         ccid_virtual_reader_free(plugged->reader);
     free(plugged->model);
@@ -164,16 +167,18 @@ static NTSTATUS find_shape(const char *name, struct ccid_virtual_model **model,
     return status;
 }
 
-/* With a card in every slot. */
+/* With a card in every slot, or with the one that connects. */
 static NTSTATUS make(const char *name, const struct ccid_virtual_shape **shape,
                      struct plugged **out)
 {
     struct plugged *plugged = calloc(1, sizeof(*plugged));
     NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+    const char *address = NULL;
+    const bool far = ccid_vpcd_parse(name, &address);
 
     if (plugged == NULL)
         return status;
-    status = find_shape(name, &plugged->model, shape);
+    status = find_shape(far ? "vpcd" : name, &plugged->model, shape);
     if (NT_SUCCESS(status)) {
         plugged->reader = ccid_virtual_reader_new(ccid_clock_real(), *shape);
         if (plugged->reader == NULL)
@@ -184,6 +189,14 @@ static NTSTATUS make(const char *name, const struct ccid_virtual_shape **shape,
         return status;
     }
     plugged->port = ccid_virtual_reader_port(plugged->reader);
+    if (far) {
+        status = ccid_vpcd_start(address, plugged->reader, &plugged->vpcd);
+        if (NT_SUCCESS(status))
+            *out = plugged;
+        else
+            free_plugged(plugged);
+        return status;
+    }
     for (unsigned slot = 0; slot < (*shape)->slot_count; slot++)
         ccid_virtual_reader_insert(plugged->reader, slot, NULL, 0);
     *out = plugged;

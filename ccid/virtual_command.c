@@ -50,6 +50,10 @@ static void power_on(struct virtual_request *request)
         virtual_failed(request, VIRTUAL_AT_BYTE_7);
         return;
     }
+    if (slot->far.send != NULL) {
+        virtual_far_power_on(request);
+        return;
+    }
     virtual_slot_activate(request->reader, slot);
     memcpy(slot->response, slot->card.atr, slot->card.atr_len);
     virtual_done(request, 0, slot->card.atr_len);
@@ -94,6 +98,10 @@ void virtual_card_run(const struct virtual_request *request, const uint8_t *apdu
 
     slot->response_sent = slot->response_len = 0;
     slot->contact->fresh = false;
+    if (slot->far.send != NULL) {
+        virtual_far_run(request, apdu, len);
+        return;
+    }
     if (virtual_contact_hears(request->reader, slot))
         slot->response_len =
             ccid_virtual_card_apdu(&slot->card, apdu, len, slot->response, &delay_ms);

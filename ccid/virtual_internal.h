@@ -53,6 +53,8 @@ struct virtual_character {
     unsigned slow_nulls; /* of what is next: they take their time */
 };
 
+enum virtual_far_wants { VIRTUAL_FAR_NOTHING, VIRTUAL_FAR_ATR, VIRTUAL_FAR_ANSWER };
+
 struct virtual_slot {
     bool present;
     bool at_mouth; /* of a reader with mechanics: not in position */
@@ -61,6 +63,9 @@ struct virtual_slot {
     struct ccid_virtual_card card;
     struct ccid_virtual_contact *contact;
     struct virtual_character character;
+    struct ccid_virtual_far far; /* send NULL: the card is `card` */
+    enum virtual_far_wants far_wants;
+    unsigned far_asked; /* messages that are answered, since it came in */
 
     uint8_t protocol; /* of the parameters: 0 or 1 */
     uint8_t parameters[7];
@@ -183,6 +188,15 @@ void virtual_slot_deactivate(struct virtual_slot *slot);
 void virtual_card_in_locked(struct ccid_virtual_reader *reader, unsigned slot);
 void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot);
 void virtual_reset_locked(struct ccid_virtual_reader *reader);
+
+/* ---- virtual_far.c, all with the lock held; of slots whose card is far ------------ */
+
+void virtual_far_power_on(struct virtual_request *request);
+void virtual_far_power_off(struct virtual_slot *slot);
+void virtual_far_run(const struct virtual_request *request, const uint8_t *apdu,
+                     size_t len);
+/* It is not in any more. Of every slot. */
+void virtual_far_thrown_out(struct virtual_slot *slot);
 
 /* ---- virtual_parameters.c, all with the lock held ---------------------------------- */
 

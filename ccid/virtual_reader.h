@@ -33,6 +33,22 @@ int ccid_virtual_reader_insert(struct ccid_virtual_reader *reader, unsigned slot
                                const uint8_t *atr, size_t atr_len);
 int ccid_virtual_reader_remove(struct ccid_virtual_reader *reader, unsigned slot);
 
+/* A card that is somewhere else. */
+struct ccid_virtual_far {
+    /* A message of the vpicc protocol for it; NULL: it has been taken out. The reader's
+     * lock is held: it must not wait. */
+    void (*send)(void *context, const uint8_t *message, size_t len, bool answered);
+    void *context;
+};
+
+/* Puts it in; as ccid_virtual_reader_insert. */
+int ccid_virtual_reader_insert_far(struct ccid_virtual_reader *reader, unsigned slot,
+                                   const struct ccid_virtual_far *far);
+/* Its answer to the number-th message that is answered, from 1; dropped unless that is
+ * the last one and the reader waits. */
+void ccid_virtual_reader_answer_far(struct ccid_virtual_reader *reader, unsigned slot,
+                                    unsigned number, const uint8_t *bytes, size_t len);
+
 /* What the user does when the PIN pad asks next: "cancel", "timeout", or the PINs that he
  * types, digits with slashes between. Otherwise he types 123456 wherever he is asked. 0;
  * -EINVAL: no such slot, or no such user. */

@@ -26,9 +26,9 @@
 
 /* What is the same in all of them. */
 #define ONE_SLOT                                                                         \
-    .vid = TEST_VID, .pid = TEST_PID, .vendor = "scardfs", .product = "Virtual Reader",  \
-    .interface_count = 1, .interface_class = 0x0B, .interrupt = true,                    \
-    .packet_size = 512, .descriptor_type = 0x21, .bcd_ccid = 0x0110, .slot_count = 1,    \
+    .vid = TEST_VID, .pid = TEST_PID, .vendor = "scardfs", .interface_count = 1,         \
+    .interface_class = 0x0B, .interrupt = true, .packet_size = 512,                      \
+    .descriptor_type = 0x21, .bcd_ccid = 0x0110, .slot_count = 1,                        \
     .voltage_support = VOLTAGES, .protocols = 3, .default_clock_khz = 4000,              \
     .maximum_clock_khz = 4000, .data_rate_bps = 10752, .maximum_data_rate_bps = 344086,  \
     .max_ifsd = 254, .class_get_response = 0xFF, .class_envelope = 0xFF,                 \
@@ -50,25 +50,38 @@ static const uint8_t atr_t1[] = {0x3b, 0x97, 0x11, 0x81, 0x31, 0xfe, 0x45, 0x73,
                                  0x63, 0x61, 0x72, 0x64, 0x54, 0x31, 0x8f};
 
 const struct ccid_virtual_shape ccid_virtual_default_shape = {
+    .product = "Virtual Reader",
     .level = CCID_LEVEL_EXTENDED_APDU,
     ONE_SLOT,
     .features = AUTOMATIC,
     .max_message_length = MESSAGE_EXTENDED,
 };
 
+/* The card behind it is a program (vpcd.h). */
+static const struct ccid_virtual_shape vpcd = {
+    .level = CCID_LEVEL_EXTENDED_APDU,
+    ONE_SLOT,
+    .product = "Virtual PCD",
+    .features = AUTOMATIC,
+    .max_message_length = MESSAGE_EXTENDED,
+};
+
 static const struct ccid_virtual_shape tpdu = {
+    .product = "Virtual Reader",
     TPDU,
     .atr = atr_t0,
     .atr_len = sizeof(atr_t0),
 };
 
 static const struct ccid_virtual_shape tpdu_t1 = {
+    .product = "Virtual Reader",
     TPDU,
     .atr = atr_t1,
     .atr_len = sizeof(atr_t1),
 };
 
 static const struct ccid_virtual_shape mechanical = {
+    .product = "Virtual Reader",
     .level = CCID_LEVEL_EXTENDED_APDU,
     ONE_SLOT,
     .features = AUTOMATIC,
@@ -79,6 +92,7 @@ static const struct ccid_virtual_shape mechanical = {
 
 /* Keys, and a display of two lines of 16 characters. */
 static const struct ccid_virtual_shape pinpad = {
+    .product = "Virtual Reader",
     .level = CCID_LEVEL_EXTENDED_APDU,
     ONE_SLOT,
     .features = AUTOMATIC | CCID_FEATURE_CLOCK_STOP,
@@ -93,9 +107,8 @@ const struct ccid_virtual_shape *ccid_virtual_shape(const char *name)
         const char *name;
         const struct ccid_virtual_shape *shape;
     } shapes[] = {
-        {"tpdu", &tpdu},
-        {"tpdu-t1", &tpdu_t1},
-        {"mechanical", &mechanical},
+        {"vpcd", &vpcd},       {"tpdu", &tpdu},
+        {"tpdu-t1", &tpdu_t1}, {"mechanical", &mechanical},
         {"pinpad", &pinpad},
     };
 

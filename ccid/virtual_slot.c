@@ -19,6 +19,8 @@ void virtual_slot_activate(struct ccid_virtual_reader *reader, struct virtual_sl
 
 void virtual_slot_deactivate(struct virtual_slot *slot)
 {
+    if (slot->far.send != NULL)
+        virtual_far_power_off(slot);
     slot->active = slot->clock_stopped = false;
     slot->collecting = false;
     slot->response_len = slot->response_sent = 0;
@@ -48,6 +50,7 @@ void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot_i
     slot->present = false;
     slot->changed = reader->in_use;
     virtual_slot_deactivate(slot);
+    virtual_far_thrown_out(slot);
     if (slot->running)
         virtual_end(reader, (uint8_t)slot_index, CCID_FAILED, CCID_ERROR_MUTE, 0, 0);
 }

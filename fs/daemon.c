@@ -121,7 +121,7 @@ static bool start_driver(struct life *life)
     if (!scfs_drivers_load(&life->drivers))
         return false;
 
-    if (options->with_virtual) {
+    if (options->shape_count > 0) {
         status = driver->virtual_start(&life->fs.driver_object);
         for (unsigned i = 0; i < options->shape_count && NT_SUCCESS(status); i++)
             status = driver->plug(options->shapes[i]);
@@ -133,7 +133,7 @@ static bool start_driver(struct life *life)
     status =
         driver->watch != NULL ? driver->watch(&life->fs.driver_object) : STATUS_SUCCESS;
     if (!NT_SUCCESS(status)) {
-        if (!options->with_virtual && options->driver_count == 0) {
+        if (options->shape_count == 0 && options->driver_count == 0) {
             scfs_complain("USB cannot be watched for readers");
             return false;
         }

@@ -16,14 +16,15 @@
 #define EXIT_USAGE 2
 
 static const char usage[] =
-    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N|=SHAPE]] [--user NAME]\n"
-    "               [-o OPTION[,...]] [SOURCE] MOUNTPOINT\n"
+    "usage: scardfs [-f] [-d[LEVEL]] [--virtual[=N|=SHAPE]] [--vpcd[=PORT]]\n"
+    "               [--user NAME] [-o OPTION[,...]] [SOURCE] MOUNTPOINT\n"
     "\n"
     "    -f              stay in the foreground, log to stderr\n"
     "    -d[LEVEL]       debug lines of the driver, mask (all without LEVEL)\n"
     "    --virtual[=N]   plug a virtual reader, or N of them, with a card\n"
     "    --virtual=SHAPE one of another kind: tpdu, tpdu-t1, mechanical, pinpad,\n"
     "                    VID:PID\n"
+    "    --vpcd[=PORT]   plug a virtual reader whose card connects to a port (35963)\n"
     "    --user NAME     once mounted, go on as that user without any privilege\n"
     "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"

@@ -106,6 +106,17 @@ static bool parse_virtual(struct scfs_options *options, const char *value)
     return true;
 }
 
+/* "" or "=ADDRESS", which the driver may not like */
+static bool parse_vpcd(struct scfs_options *options, const char *text, const char *value)
+{
+    if ((value[0] != '=' && value[0] != '\0') || strcmp(value, "=") == 0)
+        return complain("--vpcd wants a port, or unix:PATH", value);
+    if (options->shape_count == SCFS_SHAPES_MAX)
+        return complain("--vpcd", "more than 127 readers");
+    options->shapes[options->shape_count++] = text + strlen("--");
+    return true;
+}
+
 static bool parse_driver(struct scfs_options *options, const char *file)
 {
     if (file[0] == '\0' || options->driver_count == SCFS_DRIVERS_MAX)
@@ -233,6 +244,8 @@ static bool parse(struct scfs_command_line *line, const char *text, int key)
         line->version = true;
     else if (strncmp(text, "-d", 2) == 0)
         return parse_debug(options, text + 2);
+    else if (strncmp(text, "--vpcd", 6) == 0)
+        return parse_vpcd(options, text, text + 6);
     else if (strncmp(text, "--virtual", 9) == 0)
         return parse_virtual(options, text + 9);
     else

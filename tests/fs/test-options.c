@@ -74,6 +74,8 @@ static void test_parse_mistakes_are_refused(void **state)
         "--user",
         "--user nobody-of-this-name /mnt",
         "--virtual=0 /mnt",
+        "--vpcd= /mnt",
+        "--vpcds /mnt",
     };
     static struct scfs_command_line line;
 
@@ -126,6 +128,22 @@ static void test_parse_user_is_for_root_and_not_with_a_mount_that_is_there(void 
     assert_true(refused("--user root /dev/fd/3", &line));
 }
 
+/* The file `virtual` is for the readers of --virtual. */
+static void test_parse_vpcd_adds_a_reader_and_no_control_over_it(void **state)
+{
+    static struct scfs_command_line line;
+
+    (void)state;
+    assert_true(parse("--vpcd --vpcd=0 --vpcd=unix:/run/card /mnt", &line));
+    assert_int_equal(line.options.shape_count, 3);
+    assert_false(line.options.with_virtual);
+    scfs_options_free(&line);
+    assert_true(parse("--vpcd --virtual=2 /mnt", &line));
+    assert_int_equal(line.options.shape_count, 3);
+    assert_true(line.options.with_virtual);
+    scfs_options_free(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_parse_owner_and_mode_are_kept),
         cmocka_unit_test(test_parse_without_owner_it_is_who_mounts),
         cmocka_unit_test(test_parse_user_is_for_root_and_not_with_a_mount_that_is_there),
+        cmocka_unit_test(test_parse_vpcd_adds_a_reader_and_no_control_over_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
