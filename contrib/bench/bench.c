@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static uint64_t now_ns(void)
+uint64_t bench_now_ns(void)
 {
     struct timespec now;
 
@@ -23,6 +23,12 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+void bench_print_median(uint64_t *samples_ns, size_t count)
+{
+    qsort(samples_ns, count, sizeof *samples_ns, compare);
+    printf("%.2f\n", (double)samples_ns[count / 2] / 1000.0);
+}
+
 void bench_run(long count, bench_exchange *exchange, void *context)
 {
     uint64_t *samples;
@@ -35,13 +41,12 @@ void bench_run(long count, bench_exchange *exchange, void *context)
     if (samples == NULL)
         err(1, "samples");
     for (long i = -(count / 10); i < count; i++) {
-        const uint64_t begin = now_ns();
+        const uint64_t begin = bench_now_ns();
 
         exchange(context);
         if (i >= 0)
-            samples[i] = now_ns() - begin;
+            samples[i] = bench_now_ns() - begin;
     }
-    qsort(samples, (size_t)count, sizeof(*samples), compare);
-    printf("%.2f\n", (double)samples[count / 2] / 1000.0);
+    bench_print_median(samples, (size_t)count);
     free(samples);
 }

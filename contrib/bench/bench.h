@@ -3,6 +3,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* READ BINARY of 8 bytes: a short APDU that every emulated card answers. */
@@ -18,5 +19,10 @@ typedef void bench_exchange(void *context);
  * The first tenth is not counted: caches fill, the processor speeds up.
  */
 void bench_run(long count, bench_exchange *exchange, void *context);
+
+/* On CLOCK_MONOTONIC. */
+uint64_t bench_now_ns(void);
+/* In microseconds; sorts the samples. */
+void bench_print_median(uint64_t *samples_ns, size_t count);
 
 #endif
