@@ -53,6 +53,15 @@ struct usb_power {
 };
 
 /* One claimed CCID interface: its own file, context, handle and transfers. */
+/* The descriptors that libusb polls for a context beside the node: two, in every version
+ * so far. */
+#define USB_POLLED_MAX 8
+
+struct usb_polled {
+    int fds[USB_POLLED_MAX];
+    unsigned count;
+};
+
 struct ccid_usb {
     char path[USB_PATH_SIZE]; /* for the log */
     int fd;
@@ -72,6 +81,7 @@ struct ccid_usb {
     struct usb_power power;
 
     /* usb_events.c */
+    struct usb_polled polled;
     struct ccid_usb *next;
     uint64_t id;
     unsigned users;

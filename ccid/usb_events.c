@@ -229,9 +229,16 @@ static void *event_thread(void *unused)
 
 /* ---- from outside ---------------------------------------------------------------- */
 
-/* Every descriptor that libusb polls for a context, except the node. */
+static void remove_context(struct usb_polled *polled)
+{
+    while (polled->count > 0)
+        epoll_ctl(events.epoll, EPOLL_CTL_DEL, polled->fds[--polled->count], NULL);
+}
+
+/* Every descriptor that libusb polls for a context, except the node. They are remembered:
+ * libusb's list must not be read while another thread handles the loss of the node. */
 static int add_context(libusb_context *context, int node, enum event_kind kind,
-                       uint64_t id)
+                       uint64_t id, struct usb_polled *polled)
 {
     const struct libusb_pollfd **fds = libusb_get_pollfds(context);
     int error = 0;
@@ -239,24 +246,18 @@ static int add_context(libusb_context *context, int node, enum event_kind kind,
     if (fds == NULL)
         return ENOMEM;
     for (size_t i = 0; fds[i] != NULL && error == 0; i++) {
-        if (fds[i]->fd != node)
-            error =
-                control(EPOLL_CTL_ADD, fds[i]->fd,
-                        (fds[i]->events & POLLOUT) != 0 ? EPOLLOUT : EPOLLIN, kind, id);
+        if (fds[i]->fd == node)
+            continue;
+        error =
+            polled->count == USB_POLLED_MAX
+                ? ENOSPC
+                : control(EPOLL_CTL_ADD, fds[i]->fd,
+                          (fds[i]->events & POLLOUT) != 0 ? EPOLLOUT : EPOLLIN, kind, id);
+        if (error == 0)
+            polled->fds[polled->count++] = fds[i]->fd;
     }
     libusb_free_pollfds(fds);
     return error;
-}
-
-static void remove_context(libusb_context *context, int node)
-{
-    const struct libusb_pollfd **fds = libusb_get_pollfds(context);
-
-    for (size_t i = 0; fds != NULL && fds[i] != NULL; i++) {
-        if (fds[i]->fd != node)
-            epoll_ctl(events.epoll, EPOLL_CTL_DEL, fds[i]->fd, NULL);
-    }
-    libusb_free_pollfds(fds);
 }
 
 int usb_events_add(struct ccid_usb *usb, void (*lost)(void *context), void *context)
@@ -271,7 +272,7 @@ int usb_events_add(struct ccid_usb *usb, void (*lost)(void *context), void *cont
     events.list = usb;
     pthread_mutex_unlock(&events.lock);
 
-    error = add_context(usb->context, usb->fd, EVENT_CONTEXT, usb->id);
+    error = add_context(usb->context, usb->fd, EVENT_CONTEXT, usb->id, &usb->polled);
     pthread_mutex_lock(&usb->lock);
     if (error == 0)
         error =
@@ -293,7 +294,7 @@ void usb_events_remove(struct ccid_usb *usb)
         epoll_ctl(events.epoll, EPOLL_CTL_DEL, usb->fd, NULL);
     usb->watched = usb->armed = false;
     pthread_mutex_unlock(&usb->lock);
-    remove_context(usb->context, usb->fd);
+    remove_context(&usb->polled);
 
     pthread_mutex_lock(&events.lock);
     while (*link != usb)
@@ -317,6 +318,7 @@ static void close_all(void)
 
 int usb_events_start(libusb_context *hotplug)
 {
+    struct usb_polled polled = {.count = 0}; /* until close_all */
     int error;
 
     events.hotplug = hotplug;
@@ -333,7 +335,7 @@ int usb_events_start(libusb_context *hotplug)
     if (error == 0)
         error = control(EPOLL_CTL_ADD, events.quit, EPOLLIN, EVENT_QUIT, 0);
     if (error == 0)
-        error = add_context(hotplug, -1, EVENT_HOTPLUG, 0);
+        error = add_context(hotplug, -1, EVENT_HOTPLUG, 0, &polled);
     if (error == 0)
         error = usb_thread_start(&events.thread, event_thread, NULL);
     if (error != 0)
