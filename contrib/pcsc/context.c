@@ -118,11 +118,6 @@ LONG SCardCancel(SCARDCONTEXT hContext)
 
 /* ---- memory ---------------------------------------------------------------------- */
 
-void *context_alloc(size_t size)
-{
-    return malloc(size > 0 ? size : 1);
-}
-
 LONG SCardFreeMemory(SCARDCONTEXT hContext, const void *pvMem)
 {
     if (table_peek(&contexts, hContext) == NULL)
@@ -142,7 +137,7 @@ LONG give_bytes(const void *bytes, size_t len, void *out, DWORD *room)
     if (out == NULL)
         return had == SCARD_AUTOALLOCATE ? SCARD_E_INVALID_PARAMETER : SCARD_S_SUCCESS;
     if (had == SCARD_AUTOALLOCATE) {
-        void *memory = context_alloc(len);
+        void *memory = malloc(len > 0 ? len : 1);
 
         if (memory == NULL)
             return SCARD_E_NO_MEMORY;

@@ -76,8 +76,6 @@ struct context *context_get(SCARDCONTEXT number);
 void context_put(struct context *context);
 /* The count of arrivals; true if it has been told another one before. */
 bool context_hears(struct context *context, uint32_t arrivals);
-/* What SCARD_AUTOALLOCATE gives, until SCardFreeMemory. */
-void *context_alloc(size_t size);
 /*
  * Gives len bytes to a caller who has room for *room of them, SCARD_AUTOALLOCATE, or only
  * asks for the length (out NULL). room NULL: nothing is wanted.

@@ -18,7 +18,7 @@ all_there() {
     eventually 10 test -e "$mnt/reader$((readers - 1))/state"
 }
 
-# A wait that is over by less than this is over by a lost event.
+# A client that has lost an event waits for it for ever: the limit ends it.
 load() {
     LD_LIBRARY_PATH=$PCSC_DIR${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout 600 "$LOAD" "$@"
 }
