@@ -300,7 +300,8 @@ struct scfs_handle {
     struct { /* `control`, `state`: what was read last (poll.c) */
         uint32_t state, counter, sharing;
         bool arriving;
-        bool shared; /* sharing has been read, by INFO */
+        bool shared;  /* sharing has been read, by INFO */
+        bool settled; /* it does not want to hear of a card before its first reset */
     } seen;
 
     struct scfs_reply reply; /* `control`, `transmit` (exchange.h) */

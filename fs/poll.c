@@ -58,6 +58,13 @@ static bool has_changed_locked(const struct scfs_handle *handle, uint32_t state)
             scfs_connection_sharing_locked(reader) != handle->seen.sharing);
 }
 
+/* What there is to tell has to wait for the end of a power-up, which tells of it. */
+static bool is_unsettled_locked(const struct scfs_handle *handle)
+{
+    return handle->reader != NULL && !handle->reader->gone && handle->seen.settled &&
+           scfs_powerup_is_arriving_locked(handle->reader);
+}
+
 static unsigned events(struct scfs_handle *handle)
 {
     struct scfs_reader *reader = handle->reader;
@@ -71,7 +78,7 @@ static unsigned events(struct scfs_handle *handle)
         state = scfs_reader_state(reader);
         scfs_reader_leave(reader);
         pthread_mutex_lock(handle->lock);
-        changed = has_changed_locked(handle, state);
+        changed = has_changed_locked(handle, state) && !is_unsettled_locked(handle);
         pthread_mutex_unlock(handle->lock);
     }
     pthread_mutex_lock(handle->lock);
@@ -145,8 +152,14 @@ void scfs_poll_wake(pthread_mutex_t *lock, LIST_ENTRY *pollers)
     while (!IsListEmpty(&round)) {
         struct scfs_handle *handle =
             CONTAINING_RECORD(round.Flink, struct scfs_handle, poll_link);
-        struct fuse_pollhandle *poll = take_locked(handle);
+        struct fuse_pollhandle *poll;
 
+        if (is_unsettled_locked(handle)) {
+            RemoveEntryList(&handle->poll_link);
+            InsertTailList(pollers, &handle->poll_link);
+            continue;
+        }
+        poll = take_locked(handle);
         pthread_mutex_unlock(lock);
         fuse_lowlevel_notify_poll(poll);
         fuse_pollhandle_destroy(poll);

@@ -202,7 +202,7 @@ static uint32_t flags_locked(const struct scfs_handle *handle)
            (is_mute_locked(reader) ? SCARD_INFO_MUTE : 0);
 }
 
-static void fill_locked(struct scard_info *info, struct scfs_handle *handle)
+static void fill_locked(struct scard_info *info, struct scfs_handle *handle, bool settled)
 {
     const struct scfs_reader *reader = handle->reader;
     const struct scfs_handle *holder = holder_locked(reader);
@@ -220,6 +220,7 @@ static void fill_locked(struct scard_info *info, struct scfs_handle *handle)
     info->connections = reader->connections.count;
     info->flags = flags_locked(handle);
     scfs_poll_seen_locked(handle, info->state, true);
+    handle->seen.settled = settled;
 }
 
 void scfs_session_info(fuse_req_t req, struct scfs_handle *handle, const void *in)
@@ -229,9 +230,11 @@ void scfs_session_info(fuse_req_t req, struct scfs_handle *handle, const void *i
                               .version = SCARD_IOC_VERSION,
                               .apdu_max = SCARD_APDU_MAX,
                               .reply_max = SCARD_REPLY_MAX};
-    bool same = false;
+    struct scard_info call;
+    bool same = false, settled;
 
-    (void)in;
+    memcpy(&call, in, sizeof call);
+    settled = (call.flags & SCARD_INFO_SETTLED) != 0;
     if (!scfs_reader_enter(reader)) {
         info.status = STATUS_DEVICE_REMOVED;
         fuse_reply_ioctl(req, -ENODEV, &info, sizeof info);
@@ -246,7 +249,7 @@ void scfs_session_info(fuse_req_t req, struct scfs_handle *handle, const void *i
         ask_library(reader, &info);
         pthread_mutex_lock(&reader->lock);
         same = info.counter == reader->counter && info.resets == reader->card.resets;
-        fill_locked(&info, handle);
+        fill_locked(&info, handle, settled);
         if (!same)
             handle->seen.counter--; /* has to ask again */
         pthread_mutex_unlock(&reader->lock);

@@ -143,6 +143,9 @@ struct scard_reply_size {
 #define SCARD_INFO_RESETTING 0x08 /* the reset of a card that has come is running */
 #define SCARD_INFO_MUTE      0x10 /* the card did not answer to reset, or not sensibly */
 #define SCARD_INFO_PRESENT   0x20 /* a card is in, as counter has it */
+/* In: POLLPRI of this handle tells of a card that comes when its first reset has ended,
+ * and not before. */
+#define SCARD_INFO_SETTLED 0x40
 
 /* One consistent snapshot. */
 struct scard_info {
@@ -163,7 +166,7 @@ struct scard_info {
     uint32_t atr_len;
     uint8_t atr[SCARD_ATR_ROOM];
     uint32_t connections; /* handles that are connected */
-    uint32_t flags;       /* SCARD_INFO_* */
+    uint32_t flags;       /* SCARD_INFO_*; in: 0 or SCARD_INFO_SETTLED */
     uint32_t reserved[2];
 };
 

@@ -76,7 +76,8 @@ int mount_info(int fd, struct scard_info *info)
 {
     int error;
 
-    *info = (struct scard_info){.size = sizeof *info, .version = SCARD_IOC_VERSION};
+    *info = (struct scard_info){
+        .size = sizeof *info, .version = SCARD_IOC_VERSION, .flags = SCARD_INFO_SETTLED};
     error = session_call(fd, SCARD_IOC_INFO, info);
     if (error == 0 && info->atr_len > sizeof info->atr)
         return EPROTO;

@@ -352,6 +352,7 @@ static const struct constant mount_abi[] = {
     IS(SCARD_INFO_LOST, 0x02),
     IS(SCARD_INFO_RESET, 0x04),
     IS(SCARD_INFO_RESETTING, 0x08),
+    IS(SCARD_INFO_SETTLED, 0x40),
     IS(SCARD_INFO_MUTE, 0x10),
     IS(SCARD_INFO_PRESENT, 0x20),
     IS(SCARD_LABEL_MAX, 32),

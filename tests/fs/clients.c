@@ -171,7 +171,12 @@ int client_set_protocol(int i, uint32_t protocols)
 
 struct scard_info client_info(int i)
 {
-    const struct scard_info call = {.size = sizeof call, .version = 1};
+    return client_info_with(i, 0);
+}
+
+struct scard_info client_info_with(int i, uint32_t flags)
+{
+    const struct scard_info call = {.size = sizeof call, .version = 1, .flags = flags};
     struct scard_info result;
 
     client_fresh(i);

@@ -34,6 +34,7 @@ int client_disconnect_with(int i, uint32_t disposition, uint32_t flags);
 int client_power(int i, uint32_t minor, uint32_t timeout_ms);
 int client_set_protocol(int i, uint32_t protocols);
 struct scard_info client_info(int i);
+struct scard_info client_info_with(int i, uint32_t flags);
 
 void clients_later(unsigned ms);
 /* Until what the daemon itself had to do is done: it is not in line, but queued. */

@@ -129,3 +129,14 @@ int fuse_reply_write(fuse_req_t req, size_t count)
         req->then(req);
     return result;
 }
+
+int fuse_lowlevel_notify_poll(struct fuse_pollhandle *poll)
+{
+    poll->notified++;
+    return 0;
+}
+
+void fuse_pollhandle_destroy(struct fuse_pollhandle *poll)
+{
+    poll->destroyed++;
+}

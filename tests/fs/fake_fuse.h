@@ -2,7 +2,8 @@
 /*
  * fake_fuse.h - requests without a kernel: in a program that links fake_fuse.c, libfuse's
  * fuse_req_interrupt_func, fuse_reply_err, fuse_reply_ioctl, fuse_reply_buf,
- * fuse_reply_poll (its events as bytes) and fuse_reply_write are these.
+ * fuse_reply_poll (its events as bytes), fuse_reply_write, fuse_lowlevel_notify_poll and
+ * fuse_pollhandle_destroy are these.
  *
  * As in libfuse, the interrupt function is called with the request's lock held, at once
  * when the interrupt was there first, and setting another waits for one that runs.
@@ -38,6 +39,11 @@ struct fuse_req {
     void (*then)(struct fuse_req *req); /* what the client does once it has returned */
     size_t len;
     uint8_t reply[FAKE_REPLY_MAX];
+};
+
+/* What poll leaves with the daemon. */
+struct fuse_pollhandle {
+    unsigned notified, destroyed;
 };
 
 void fake_request_init(struct fuse_req *req);

@@ -258,6 +258,66 @@ static void test_poll_tells_once_of_each_change(void **state)
     assert_int_equal(polled(2) & POLLPRI, 0);
 }
 
+static void run_nothing(struct scfs_job *job)
+{
+    (void)job;
+}
+
+static void test_who_wants_cards_settled_does_not_hear_of_them_before(void **state)
+{
+    struct scfs_job job = {.run = run_nothing, .finish = run_nothing};
+    struct scfs_executor *executor = bare_reader->executor;
+    struct fuse_pollhandle poll[2] = {{0}};
+
+    (void)state;
+    clients_options()->power_on = true;
+    assert_int_equal(fake_driver.remove(bare_reader->device), 0);
+    (void)client_info_with(0, SCARD_INFO_SETTLED);
+    (void)client_info(1);
+    for (int i = 0; i < 2; i++) {
+        client_fresh(i);
+        scfs_poll(&req[i], client[i], &poll[i]);
+    }
+    /* The power-up stands behind something else. */
+    scfs_executor_lock(executor);
+    assert_true(scfs_executor_claim_locked(executor, &job));
+    scfs_executor_unlock(executor);
+    assert_int_equal(fake_driver.insert(bare_reader->device, NULL, 0), 0);
+    assert_int_equal(poll[0].notified, 0);
+    assert_int_equal(poll[1].notified, 1);
+    assert_int_equal(polled(0) & POLLPRI, 0);
+    assert_int_equal(polled(1) & POLLPRI, POLLPRI);
+    scfs_executor_work(executor);
+    assert_int_equal(poll[0].notified, 1);
+    assert_int_equal(poll[0].destroyed, 1);
+    assert_int_equal(polled(0) & POLLPRI, POLLPRI);
+    assert_int_equal(client_info_with(0, SCARD_INFO_SETTLED).flags, SCARD_INFO_PRESENT);
+    assert_int_equal(polled(0) & POLLPRI, 0);
+}
+
+static void test_card_that_goes_unsettled_is_no_news_that_gets_lost(void **state)
+{
+    struct scfs_job job = {.run = run_nothing, .finish = run_nothing};
+    struct scfs_executor *executor = bare_reader->executor;
+    struct fuse_pollhandle poll = {0};
+
+    (void)state;
+    clients_options()->power_on = true;
+    assert_int_equal(fake_driver.remove(bare_reader->device), 0);
+    (void)client_info_with(0, SCARD_INFO_SETTLED);
+    client_fresh(0);
+    scfs_poll(&req[0], client[0], &poll);
+    scfs_executor_lock(executor);
+    assert_true(scfs_executor_claim_locked(executor, &job));
+    scfs_executor_unlock(executor);
+    assert_int_equal(fake_driver.insert(bare_reader->device, NULL, 0), 0);
+    assert_int_equal(poll.notified, 0);
+    assert_int_equal(fake_driver.remove(bare_reader->device), 0);
+    assert_int_equal(poll.notified, 1);
+    assert_int_equal(polled(0) & POLLPRI, POLLPRI);
+    scfs_executor_work(executor);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, clients_begin, clients_end)
 
 int main(void)
@@ -278,6 +338,8 @@ int main(void)
         CASE(test_info_tells_how_the_reader_is_shared),
         CASE(test_info_tells_of_a_card_that_is_mute_or_has_gone),
         CASE(test_poll_tells_once_of_each_change),
+        CASE(test_who_wants_cards_settled_does_not_hear_of_them_before),
+        CASE(test_card_that_goes_unsettled_is_no_news_that_gets_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
