@@ -11,9 +11,15 @@
  */
 #include "fs/executor.h"
 
-void scfs_executor_init(struct scfs_executor *executor)
+static void work_in_background(struct scfs_work *work)
 {
-    *executor = (struct scfs_executor){0};
+    scfs_executor_work(CONTAINING_RECORD(work, struct scfs_executor, background));
+}
+
+void scfs_executor_init(struct scfs_executor *executor, struct scfs_spare *spare)
+{
+    *executor =
+        (struct scfs_executor){.spare = spare, .background.run = work_in_background};
     pthread_mutex_init(&executor->lock, NULL);
     pthread_cond_init(&executor->changed, NULL);
     InitializeListHead(&executor->queue);
@@ -103,28 +109,14 @@ void scfs_executor_submit_locked(struct scfs_executor *executor, struct scfs_job
         pthread_mutex_unlock(&executor->lock);
 }
 
-static void *background_thread(void *argument)
-{
-    struct scfs_executor *executor = argument;
-
-    pthread_mutex_lock(&executor->lock);
-    execute_locked(executor);
-    return NULL;
-}
-
 void scfs_executor_background_locked(struct scfs_executor *executor, struct scfs_job *job)
 {
-    pthread_attr_t detached;
-    pthread_t thread;
     int error = 0;
 
     scfs_executor_enqueue_locked(executor, job);
     if (!executor->busy) {
         /* Under the lock: without a thread nothing else must have been queued. */
-        pthread_attr_init(&detached);
-        pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-        error = pthread_create(&thread, &detached, background_thread, executor);
-        pthread_attr_destroy(&detached);
+        error = scfs_spare_run(executor->spare, &executor->background);
         executor->busy = error == 0;
         if (error != 0)
             scfs_executor_withdraw_locked(executor, job);

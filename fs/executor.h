@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "fs/spare.h"
 #include "wdm.h" /* LIST_ENTRY */
 
 enum scfs_job_state { SCFS_JOB_NEW, SCFS_JOB_QUEUED, SCFS_JOB_RUNNING, SCFS_JOB_DONE };
@@ -26,9 +27,11 @@ struct scfs_executor {
     bool busy; /* some thread is, or is about to be, the executor */
     struct scfs_job *current;
     unsigned users; /* slots that share it; the registry's lock */
+    struct scfs_spare *spare;
+    struct scfs_work background; /* the thread that becomes the executor for a job */
 };
 
-void scfs_executor_init(struct scfs_executor *executor);
+void scfs_executor_init(struct scfs_executor *executor, struct scfs_spare *spare);
 void scfs_executor_destroy(struct scfs_executor *executor);
 
 /*
@@ -50,8 +53,8 @@ void scfs_executor_enqueue_locked(struct scfs_executor *executor, struct scfs_jo
 bool scfs_executor_claim_locked(struct scfs_executor *executor, struct scfs_job *job);
 void scfs_executor_work(struct scfs_executor *executor);
 
-/* As submit, for a thread that must not block: on an idle executor a thread is made for
- * it. When none can be made the job is not run, only finished. */
+/* As submit, for a thread that must not block: an idle executor gets a thread of the
+ * spare. When there is none the job is not run, only finished. */
 void scfs_executor_background_locked(struct scfs_executor *executor,
                                      struct scfs_job *job);
 

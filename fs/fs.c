@@ -317,6 +317,7 @@ void scfs_init(struct scfs *fs, const struct scfs_options *options,
     InitializeListHead(&fs->waits);
     InitializeListHead(&fs->pollers);
     scfs_timer_init(&fs->timer, scfs_clock_ms);
+    scfs_spare_init(&fs->spare);
     scfs_quota_init(&fs->quota, options->handles_max, options->waits_max);
     scfs_notifier_init(fs);
     scfs_power_init(fs);
@@ -329,6 +330,7 @@ void scfs_end(struct scfs *fs)
     while (!IsListEmpty(&fs->handles))
         scfs_handle_release(
             CONTAINING_RECORD(fs->handles.Flink, struct scfs_handle, link));
+    scfs_spare_end(&fs->spare);
     scfs_quota_destroy(&fs->quota);
     scfs_power_destroy(fs);
     scfs_notifier_destroy(fs);

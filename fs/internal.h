@@ -3,7 +3,8 @@
  * internal.h - what the files of fs/ share. fs.c says how they work together.
  *
  * Locks, in the order in which they may nest: the registry's (struct scfs), a reader's,
- * an executor's, the timer's. None is held while a driver is called or FUSE is answered.
+ * an executor's, the spare's, the timer's. None is held while a driver is called or FUSE
+ * is answered.
  */
 #ifndef SCFS_INTERNAL_H
 #define SCFS_INTERNAL_H
@@ -28,6 +29,7 @@
 #include "fs/quota.h"
 #include "fs/reply.h"
 #include "fs/scardfs.h"
+#include "fs/spare.h"
 #include "fs/text.h"
 #include "fs/timer.h"
 #include "fs/turn.h"
@@ -46,6 +48,7 @@ struct scfs {
     const struct scfs_driver *driver;
     struct fuse_session *session;
     struct scfs_timer timer;
+    struct scfs_spare spare;
     struct scfs_quota quota;
     DRIVER_OBJECT driver_object;
     struct timespec started; /* the time of every file */

@@ -263,7 +263,7 @@ struct scfs_executor *scfs_registry_executor(struct scfs *fs, PDEVICE_OBJECT dev
     if (executor == NULL) {
         executor = malloc(sizeof *executor);
         if (executor != NULL)
-            scfs_executor_init(executor);
+            scfs_executor_init(executor, &fs->spare);
     }
     if (executor != NULL)
         executor->users++;

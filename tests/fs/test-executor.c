@@ -12,6 +12,7 @@
 #define JOBS_MAX 8
 
 static struct scfs_executor executor;
+static struct scfs_spare spare;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int order[JOBS_MAX], started, finished;
@@ -83,7 +84,8 @@ static void open_gate(void)
 static int setup(void **state)
 {
     (void)state;
-    scfs_executor_init(&executor);
+    scfs_spare_init(&spare);
+    scfs_executor_init(&executor, &spare);
     started = finished = inside = 0;
     gate_open = false;
     return 0;
@@ -92,6 +94,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    scfs_spare_end(&spare);
     scfs_executor_destroy(&executor);
     return 0;
 }
@@ -212,9 +215,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_withdraw_takes_a_queued_job_only, setup,
                                         teardown),
-        /* No teardown: the thread may still be on its way out of the executor. */
-        cmocka_unit_test_setup(test_background_on_an_idle_executor_runs_in_another_thread,
-                               setup),
+        cmocka_unit_test_setup_teardown(
+            test_background_on_an_idle_executor_runs_in_another_thread, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wait_returns_after_finish, setup, teardown),
     };
 

@@ -137,10 +137,44 @@ static void test_mute_card_tells_how_its_reset_failed(void **state)
     assert_no_atr(ETIMEDOUT);
 }
 
+/* ---- the spare thread, busy with something else ---------------------------------- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t begun;
+
+static void pass_gate(struct scfs_work *work)
+{
+    (void)work;
+    pthread_barrier_wait(&begun);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+}
+
+static void keep_spare_busy(struct scfs_work *work)
+{
+    struct scfs_spare *spare = &bare_fs.spare;
+    bool waits = false;
+
+    while (!waits) {
+        pthread_mutex_lock(&spare->lock);
+        waits = spare->waiting == 1 && spare->threads == 1;
+        pthread_mutex_unlock(&spare->lock);
+        sched_yield();
+    }
+    pthread_barrier_init(&begun, NULL, 2);
+    pthread_mutex_lock(&gate);
+    work->run = pass_gate;
+    assert_int_equal(scfs_spare_run(spare, work), 0);
+    pthread_barrier_wait(&begun);
+}
+
 static void test_reset_without_a_thread_fails_and_the_next_one_works(void **state)
 {
+    struct scfs_work work;
+
     (void)state;
     take_out();
+    keep_spare_busy(&work);
     allow_threads(false);
     insert("\x3b\x01\x55", 3);
     assert_false(queued());
@@ -148,6 +182,7 @@ static void test_reset_without_a_thread_fails_and_the_next_one_works(void **stat
     assert_no_atr(ENOMEM);
     take_out();
     assert_no_atr(ENOMEDIUM);
+    pthread_mutex_unlock(&gate);
     allow_threads(true);
     insert("\x3b\x01\x56", 3);
     until_idle();
