@@ -78,9 +78,10 @@ int scfs_spare_run(struct scfs_spare *spare, struct scfs_work *work)
     if (error == 0) {
         InsertTailList(&spare->queue, &work->link);
         spare->queued++;
-        pthread_cond_signal(&spare->brought);
     }
     pthread_mutex_unlock(&spare->lock);
+    if (error == 0) /* without the lock, which a thread wants first of all */
+        pthread_cond_signal(&spare->brought);
     return error;
 }
 

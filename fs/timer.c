@@ -109,6 +109,7 @@ void scfs_timer_arm(struct scfs_timer *timer, struct scfs_deadline *deadline,
                     uint64_t after_ms)
 {
     LIST_ENTRY *before;
+    bool earlier;
 
     pthread_mutex_lock(&timer->lock);
     deadline->at_ms = timer->now_ms() + after_ms;
@@ -121,9 +122,10 @@ void scfs_timer_arm(struct scfs_timer *timer, struct scfs_deadline *deadline,
            CONTAINING_RECORD(before, struct scfs_deadline, link)->at_ms > deadline->at_ms)
         before = before->Blink;
     InsertHeadList(before, &deadline->link);
-    if (first(timer) == deadline)
-        pthread_cond_broadcast(&timer->changed);
+    earlier = first(timer) == deadline;
     pthread_mutex_unlock(&timer->lock);
+    if (earlier) /* without the lock, which it wants first of all */
+        pthread_cond_broadcast(&timer->changed);
 }
 
 bool scfs_timer_cancel(struct scfs_timer *timer, struct scfs_deadline *deadline)
