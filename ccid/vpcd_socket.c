@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "smclib.h"
@@ -63,11 +64,16 @@ static NTSTATUS open_tcp(struct ccid_vpcd_socket *listener, const char *text)
     return STATUS_SUCCESS;
 }
 
-/* A socket that nobody listens to any more was left behind by a killed process. */
+/* A socket that nobody listens to any more was left behind by a killed process. It is
+ * asked by one of another kind, which a listener does not notice: EPROTOTYPE. */
 static void unlink_stale(const struct sockaddr_un *name)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat status;
+    int fd;
 
+    if (lstat(name->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return;
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
     if (connect(fd, (const struct sockaddr *)name, sizeof *name) != 0 &&
@@ -91,6 +97,8 @@ static NTSTATUS open_unix(struct ccid_vpcd_socket *listener, const char *path)
     if (error != 0)
         return refuse(path, error);
     listener->name = name;
+    if (lstat(path, &listener->file) != 0)
+        listener->file = (struct stat){0};
     SmcLog(NULL, STATUS_SUCCESS, "vpcd: cards may connect to %s", path);
     return STATUS_SUCCESS;
 }
@@ -107,7 +115,11 @@ NTSTATUS ccid_vpcd_socket_open(struct ccid_vpcd_socket *listener, const char *ad
 
 void ccid_vpcd_socket_close(struct ccid_vpcd_socket *listener)
 {
-    if (listener->name.sun_path[0] != '\0')
+    struct stat now;
+
+    /* Somebody else may have put another in its place. */
+    if (listener->name.sun_path[0] != '\0' && lstat(listener->name.sun_path, &now) == 0 &&
+        now.st_dev == listener->file.st_dev && now.st_ino == listener->file.st_ino)
         unlink(listener->name.sun_path);
     if (listener->fd >= 0)
         close(listener->fd);

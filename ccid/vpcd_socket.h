@@ -3,6 +3,7 @@
 #ifndef CCID_VPCD_SOCKET_H
 #define CCID_VPCD_SOCKET_H
 
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "wdm.h"
@@ -10,6 +11,7 @@
 struct ccid_vpcd_socket {
     int fd;                  /* -1: closed */
     struct sockaddr_un name; /* to be removed; empty: TCP */
+    struct stat file;        /* which one it is */
 };
 
 /* As ccid_vpcd_start. The log says which port it has become. In any case closed by

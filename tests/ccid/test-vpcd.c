@@ -246,6 +246,76 @@ static void test_end_of_the_reader_hangs_up(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static void test_file_that_is_no_socket_is_in_the_way(void **state)
+{
+    struct ccid_vpcd *other = NULL;
+    char file[160];
+    FILE *made;
+
+    (void)state;
+    snprintf(file, sizeof file, "%s.txt", address);
+    made = fopen(file + strlen("unix:"), "w");
+    assert_non_null(made);
+    fclose(made);
+    assert_int_equal(ccid_vpcd_start(file, reader, &other), STATUS_ACCESS_DENIED);
+    assert_int_equal(unlink(file + strlen("unix:")), 0); /* it is still there */
+}
+
+static void test_socket_that_nobody_listens_to_is_replaced(void **state)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct ccid_vpcd *other = NULL;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char left[160];
+
+    (void)state;
+    snprintf(left, sizeof left, "%s.left", address);
+    strcpy(name.sun_path, left + strlen("unix:"));
+    assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
+    close(fd);
+    assert_int_equal(ccid_vpcd_start(left, reader, &other), STATUS_SUCCESS);
+    ccid_vpcd_stop(other);
+    assert_int_equal(access(name.sun_path, F_OK), -1);
+}
+
+/* Who asks whether anybody listens is no card, and does not wait where cards queue. */
+static void test_second_listener_disturbs_nobody(void **state)
+{
+    struct ccid_vpcd *other = NULL;
+    int card, queue[64];
+    unsigned queued = 0;
+
+    (void)state;
+    card = dial();
+    power_up(card);
+    while (queued < 64) {
+        struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+        queue[queued] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        strcpy(name.sun_path, path);
+        if (connect(queue[queued++], (struct sockaddr *)&name, sizeof name) != 0)
+            break; /* the queue is full */
+    }
+    assert_int_equal(ccid_vpcd_start(address, reader, &other), STATUS_ACCESS_DENIED);
+    while (queued > 0)
+        close(queue[--queued]);
+    close(card);
+}
+
+static void test_socket_of_somebody_else_is_left_alone(void **state)
+{
+    FILE *made;
+
+    (void)state;
+    assert_int_equal(unlink(path), 0);
+    made = fopen(path, "w");
+    assert_non_null(made);
+    fclose(made);
+    ccid_vpcd_stop(vpcd);
+    vpcd = NULL;
+    assert_int_equal(unlink(path), 0); /* it is still there */
+}
+
 static void test_addresses(void **state)
 {
     static const char *const bad[] = {
@@ -282,6 +352,10 @@ int main(void)
         CASE(test_second_program_waits_for_the_first_to_go),
         CASE(test_program_that_takes_nothing_is_thrown_out),
         CASE(test_end_of_the_reader_hangs_up),
+        CASE(test_file_that_is_no_socket_is_in_the_way),
+        CASE(test_socket_that_nobody_listens_to_is_replaced),
+        CASE(test_second_listener_disturbs_nobody),
+        CASE(test_socket_of_somebody_else_is_left_alone),
         CASE(test_addresses),
     };
 
