@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/exchange.h"
 #include "fs/sequence.h"
 
 /* ---- connections ----------------------------------------------------------------- */
@@ -232,8 +233,10 @@ struct disconnect {
 static void end_locked(struct scfs_handle *handle, const struct scard_disconnect *call)
 {
     scfs_connection_set_locked(handle, 0);
-    if ((call->flags & SCARD_DISCONNECT_FORGET) != 0 &&
-        !scfs_transaction_mine_locked(handle))
+    if ((call->flags & SCARD_DISCONNECT_FORGET) == 0)
+        return;
+    scfs_reply_clear(&handle->reply); /* as if it had just been opened */
+    if (!scfs_transaction_mine_locked(handle))
         scfs_users_remove_locked(handle);
 }
 
@@ -252,6 +255,7 @@ static NTSTATUS run_disconnect(struct scfs_task *task)
     pthread_mutex_lock(&reader->lock);
     end_locked(task->handle, &disconnect->call);
     pthread_mutex_unlock(&reader->lock);
+    scfs_exchange_wake(task->handle);
     scfs_connection_tell(reader);
     return status;
 }
@@ -307,6 +311,8 @@ void scfs_session_disconnect(fuse_req_t req, struct scfs_handle *handle, const v
     if (connected && now)
         end_locked(handle, &call);
     pthread_mutex_unlock(&reader->lock);
+    if (connected && now)
+        scfs_exchange_wake(handle);
     scfs_connection_tell(reader);
     if (!connected) {
         fuse_reply_err(req, EPERM);
