@@ -2,6 +2,7 @@
 /* attrib.c - SCardGetAttrib, SCardSetAttrib. Tags are the same everywhere. */
 #include "contrib/pcsc/library.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "contrib/pcsc/mount.h"
@@ -21,10 +22,14 @@ static LONG get_attribute(struct card *card, DWORD tag, BYTE *out, DWORD *room)
     uint8_t value[VALUE_MAX];
     size_t len = sizeof value;
     LONG result;
+    int error;
 
     if (is_name(tag))
         return give_bytes(card->name, strlen(card->name) + 1, out, room);
-    result = convert_error(mount_attribute(card->fd, (uint32_t)tag, value, &len));
+    error = card_hears(card, mount_attribute(card->fd, (uint32_t)tag, value, &len));
+    if (error == EBADFD) /* of a card that has no power, or is not there */
+        error = ENOMEDIUM;
+    result = convert_error(error);
     return result != SCARD_S_SUCCESS ? result : give_bytes(value, len, out, room);
 }
 
@@ -54,8 +59,8 @@ LONG SCardSetAttrib(SCARDHANDLE hCard, DWORD dwAttrId, const BYTE *pbAttr,
     card = card_get(hCard);
     if (card == NULL)
         return SCARD_E_INVALID_HANDLE;
-    result = convert_error(
-        mount_set_attribute(card->fd, (uint32_t)dwAttrId, pbAttr, cbAttrLen));
+    result = convert_error(card_hears(
+        card, mount_set_attribute(card->fd, (uint32_t)dwAttrId, pbAttr, cbAttrLen)));
     card_put(card);
     return result;
 }

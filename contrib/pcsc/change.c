@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "contrib/pcsc/change.h"
 #include "contrib/pcsc/mount.h"
@@ -19,7 +20,6 @@
 #include "contrib/pcsc/watch.h"
 
 #define NOTIFICATION "\\\\?PnP?\\Notification"
-#define READERS_MAX  MOUNT_READERS_MAX
 #define LOOKS        3
 
 /* ---- what differs ---------------------------------------------------------------- */
@@ -68,7 +68,7 @@ bool change_is_news(DWORD known, DWORD state)
 
 static bool is_notification(const SCARD_READERSTATE *state)
 {
-    return strcmp(state->szReader, NOTIFICATION) == 0;
+    return strcasecmp(state->szReader, NOTIFICATION) == 0;
 }
 
 static void tell(SCARD_READERSTATE *state, DWORD event, bool news)
@@ -78,7 +78,8 @@ static void tell(SCARD_READERSTATE *state, DWORD event, bool news)
 
 static void tell_unknown(SCARD_READERSTATE *state)
 {
-    tell(state, SCARD_STATE_UNKNOWN, (state->dwCurrentState & SCARD_STATE_UNKNOWN) == 0);
+    tell(state, SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE,
+         (state->dwCurrentState & SCARD_STATE_UNKNOWN) == 0);
     state->cbAtr = 0;
 }
 
@@ -100,6 +101,10 @@ struct wait {
     DWORD count;
     struct watch_set *set; /* whatever is looked at is watched first; NULL: no wait */
     bool first;            /* the readers have to be there */
+    bool heard;            /* arrivals, before */
+    bool counts;           /* arrivals, of which there are `now` by that look */
+    unsigned long look;
+    uint32_t now, arrivals; /* arrivals: that are no news */
 };
 
 static int look_at_card(struct wait *wait, struct reader *reader, struct scard_info *info)
@@ -119,10 +124,9 @@ static bool is_unchanged(const struct wait *wait, struct reader *reader)
     return !wait->first && wait->set != NULL && watch_is_unchanged(wait->set, reader);
 }
 
-/* EALREADY: it is unchanged. A reader that has gone, while this process remembers it, may
- * have come back under its name: that is news. */
-static int look_for_reader(struct wait *wait, const char *name, struct scard_info *info,
-                           bool *replaced)
+/* EALREADY: it is unchanged. One that this process remembers may have gone, and come back
+ * under its name: then its counter is another (reader.h). */
+static int look_for_reader(struct wait *wait, const char *name, struct scard_info *info)
 {
     int error = ENOENT;
 
@@ -135,7 +139,6 @@ static int look_for_reader(struct wait *wait, const char *name, struct scard_inf
         reader_put(reader);
         if (error != ENODEV && error != ENOENT && error != ENOTCONN)
             return error;
-        *replaced = true;
     }
     return error;
 }
@@ -143,33 +146,33 @@ static int look_for_reader(struct wait *wait, const char *name, struct scard_inf
 static int look_at_reader(struct wait *wait, SCARD_READERSTATE *state)
 {
     struct scard_info info;
-    bool replaced = false;
-    int error = look_for_reader(wait, state->szReader, &info, &replaced);
+    int error = look_for_reader(wait, state->szReader, &info);
 
     if (error == EALREADY)
         return 0;
-    if (error == 0) {
+    if (error == 0)
         tell_of_card(state, &info);
-        state->dwEventState |= replaced ? SCARD_STATE_CHANGED : 0;
-    }
     if (wait->first || (error != ENOENT && error != ENODEV))
         return error;
     tell_unknown(state);
     return watch_arrivals(wait->set);
 }
 
-/* A context hears of each arrival and departure since it last asked which readers there
- * are, once. */
+/* Arrivals and departures since the context heard of them last, in this call's view:
+ * what other threads hear meanwhile takes nothing away from it. */
 static int look_for_arrivals(struct wait *wait, SCARD_READERSTATE *state)
 {
-    uint32_t arrivals = 0;
     int error = wait->set != NULL ? watch_arrivals(wait->set) : 0;
 
     if (error == 0)
-        error = mount_arrivals(&arrivals);
-    if (error == 0)
-        tell(state, 0, context_hears(wait->context, arrivals));
-    return error;
+        error = context_look(wait->context, &wait->look, &wait->now);
+    if (error != 0)
+        return error;
+    if (!wait->counts && !wait->heard)
+        wait->arrivals = wait->now;
+    wait->counts = true;
+    tell(state, 0, wait->now != wait->arrivals);
+    return 0;
 }
 
 static bool is_ignored(const SCARD_READERSTATE *state)
@@ -178,26 +181,35 @@ static bool is_ignored(const SCARD_READERSTATE *state)
            state->szReader[0] == '\0';
 }
 
+static bool all_are_ignored(const struct wait *wait)
+{
+    for (DWORD i = 0; i < wait->count; i++) {
+        if (!is_ignored(&wait->states[i]))
+            return false;
+    }
+    return true;
+}
+
 /* An errno; *news: there is something to tell, or nothing that could change. */
 static int look(struct wait *wait, bool *news)
 {
-    bool all_ignored = true;
-
-    *news = false;
+    *news = all_are_ignored(wait);
+    if (*news) /* and nothing is said of them */
+        return 0;
     for (DWORD i = 0; i < wait->count; i++) {
         SCARD_READERSTATE *state = &wait->states[i];
         int error;
 
-        if (is_ignored(state))
+        if (is_ignored(state)) {
+            state->dwEventState = 0;
             continue;
-        all_ignored = false;
+        }
         error = is_notification(state) ? look_for_arrivals(wait, state)
                                        : look_at_reader(wait, state);
         if (error != 0)
             return error;
         *news = *news || (state->dwEventState & SCARD_STATE_CHANGED) != 0;
     }
-    *news = *news || all_ignored;
     wait->first = false;
     return 0;
 }
@@ -216,6 +228,8 @@ static int wait_in(struct wait *wait, struct gate *gate, int cancel_fd,
         error = look(wait, &news);
         if (error != 0 || news)
             return error;
+        if (watch_is_over(deadline_ms)) /* whatever the files say */
+            return ETIMEDOUT;
         error = watch_wait(wait->set, cancel_fd, deadline_ms);
         if (error == ECANCELED && !gate_is_cancelled(gate))
             gate_calm(gate);
@@ -253,8 +267,6 @@ static LONG check(const SCARD_READERSTATE *states, DWORD count)
 {
     if (states == NULL && count > 0)
         return SCARD_E_INVALID_PARAMETER;
-    if (count > READERS_MAX)
-        return SCARD_E_INVALID_VALUE;
     for (DWORD i = 0; i < count; i++) {
         if (states[i].szReader == NULL)
             return SCARD_E_INVALID_VALUE;
@@ -290,14 +302,17 @@ LONG SCardGetStatusChange(SCARDCONTEXT hContext, DWORD dwTimeout,
     if (context == NULL)
         return SCARD_E_INVALID_HANDLE;
     wait.context = context;
+    wait.heard = context_heard(context, &wait.arrivals);
     if (dwTimeout == 0) {
         error = look(&wait, &news);
         if (error == 0 && !news)
             error = ETIMEDOUT;
     } else {
         error = wait_for_news(
-            context, &wait, dwTimeout == INFINITE ? WATCH_FOREVER : start_ms + dwTimeout);
+            context, &wait, dwTimeout >= INFINITE ? WATCH_FOREVER : start_ms + dwTimeout);
     }
+    if ((error == 0 || error == ETIMEDOUT) && wait.counts)
+        context_hears(context, wait.look, wait.now);
     context_put(context);
     return change_error(error);
 }

@@ -32,7 +32,7 @@ static struct card *card_of(struct table_entry *entry)
 static void close_control(struct card *card)
 {
     if (card->fd >= 0)
-        close(card->fd);
+        mount_close(card->fd);
     card->fd = -1;
     if (card->reader != NULL)
         reader_put(card->reader);
@@ -48,8 +48,8 @@ static void forget_card(struct table_entry *entry)
 {
     struct card *card = card_of(entry);
 
-    card->reader = NULL; /* reader_forget_all */
-    clear_card(entry);
+    card->reader = NULL; /* reader_abandon_all */
+    card->fd = -1;       /* closed already */
     pthread_mutex_init(&card->lock, NULL);
 }
 
@@ -76,6 +76,19 @@ void card_put(struct card *card)
 {
     pthread_mutex_unlock(&card->lock);
     table_put(&cards, &card->entry);
+}
+
+int card_hears(struct card *card, int error)
+{
+    if (error == ECANCELED)
+        card->begun = 0;
+    return error;
+}
+
+int card_power(struct card *card, DWORD disposition)
+{
+    return mount_power(card->fd,
+                       disposition == SCARD_RESET_CARD ? COLD_RESET : POWER_DOWN);
 }
 
 static struct card *card_new(void)
@@ -115,7 +128,7 @@ static int open_control(struct card *card, bool *used)
         reader_put(reader);
         error = -card->fd;
         card->fd = -1;
-        if (error != ENOENT && error != ENOTCONN)
+        if (error != ENOENT && error != ENODEV && error != ENOTCONN)
             return error;
     }
     return error;
@@ -197,9 +210,16 @@ static LONG connect_new(SCARDCONTEXT context, const char *name, DWORD share,
     if (error == 0) {
         *protocol = card->protocol;
         *handle = table_publish(&cards, &card->entry);
+        /* Released meanwhile: whoever did has not seen this one, or has seen to it. */
+        if (table_peek(&contexts, context) == NULL) {
+            (void)table_withdraw(&cards, &card->entry);
+            *handle = 0;
+            *protocol = SCARD_PROTOCOL_UNDEFINED;
+            error = ECANCELED;
+        }
     }
     table_put(&cards, &card->entry);
-    return connect_error(error);
+    return error == ECANCELED ? SCARD_E_INVALID_HANDLE : connect_error(error);
 }
 
 LONG SCardConnect(SCARDCONTEXT hContext, const char *szReader, DWORD dwShareMode,
@@ -247,6 +267,8 @@ static int make_ready(struct card *card, DWORD share)
         }
         return error;
     }
+    if (card->reader != NULL)
+        reader_lost(card->reader);
     close_control(card);
     card->begun = 0;
     return open_control(card, &used);
@@ -255,18 +277,18 @@ static int make_ready(struct card *card, DWORD share)
 static int reconnect(struct card *card, DWORD share, DWORD protocols,
                      DWORD initialization)
 {
+    const uint32_t any =
+        convert_to_protocols(SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1 | SCARD_PROTOCOL_RAW);
     int error = make_ready(card, share);
 
-    if (error != 0 || share == SCARD_SHARE_DIRECT || initialization == SCARD_LEAVE_CARD)
-        return error != 0 ? error
-                          : connect_call(card, share, convert_to_protocols(protocols));
     /* A share mode that cannot be had must not cost the card its state. */
-    error = connect_call(
-        card, share,
-        convert_to_protocols(SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1 | SCARD_PROTOCOL_RAW));
-    if (error == 0)
-        error = mount_power(card->fd,
-                            initialization == SCARD_RESET_CARD ? COLD_RESET : POWER_DOWN);
+    if (error == 0 && initialization != SCARD_LEAVE_CARD) {
+        error = connect_call(card, share, any);
+        if (error == 0)
+            error = card_power(card, initialization);
+        if (error == ENOMEDIUM && share == SCARD_SHARE_DIRECT)
+            error = 0; /* a direct connection needs no card */
+    }
     return error != 0 ? error
                       : connect_call(card, share, convert_to_protocols(protocols));
 }
@@ -287,8 +309,8 @@ LONG SCardReconnect(SCARDHANDLE hCard, DWORD dwShareMode, DWORD dwPreferredProto
     if (card == NULL)
         return SCARD_E_INVALID_HANDLE;
     if (result == SCARD_S_SUCCESS)
-        result = connect_error(
-            reconnect(card, dwShareMode, dwPreferredProtocols, dwInitialization));
+        result = connect_error(card_hears(
+            card, reconnect(card, dwShareMode, dwPreferredProtocols, dwInitialization)));
     if (result == SCARD_S_SUCCESS)
         *pdwActiveProtocol = card->protocol;
     card_put(card);
@@ -307,8 +329,7 @@ static int disconnect(struct card *card, uint32_t disposition)
         (void)mount_end(card->fd, disposition);
     else if (disposition != SCARD_DISPOSITION_LEAVE && mount_info(card->fd, &info) == 0 &&
              info.connections > 1 && (info.flags & SCARD_INFO_LOST) == 0)
-        (void)mount_power(card->fd, disposition == SCARD_DISPOSITION_RESET ? COLD_RESET
-                                                                           : POWER_DOWN);
+        (void)card_power(card, disposition);
     else
         return mount_disconnect(card->fd, disposition);
     card->begun = 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "contrib/pcsc/mount.h"
+#include "contrib/pcsc/reader.h"
 #include "contrib/pcsc/watch.h"
 
 static struct context *context_of(struct table_entry *entry)
@@ -19,8 +20,10 @@ static void clear_context(struct table_entry *entry)
     struct context *context = context_of(entry);
 
     gate_close(&context->gate);
-    atomic_store(&context->arrivals, 0);
+    context->heard_look = 0;
     watch_set_free(atomic_exchange(&context->watches, NULL));
+    if (table_is_empty(&contexts)) /* nor is any call under way in this one */
+        reader_forget_all();
 }
 
 static void forget_context(struct table_entry *entry)
@@ -30,8 +33,10 @@ static void forget_context(struct table_entry *entry)
     atomic_store(&context->gate.cancelling, 0); /* by threads that are not here */
     gate_close(&context->gate);
     gate_init(&context->gate);
-    atomic_store(&context->arrivals, 0);
-    watch_set_forget(atomic_exchange(&context->watches, NULL));
+    pthread_mutex_init(&context->lock, NULL);
+    context->heard_look = 0;
+    atomic_store(&context->watches,
+                 NULL); /* perhaps half changed; its files are closed */
 }
 
 struct table contexts = {.entry_size = sizeof(struct context),
@@ -52,18 +57,43 @@ void context_put(struct context *context)
     table_put(&contexts, &context->entry);
 }
 
-bool context_hears(struct context *context, uint32_t arrivals)
+bool context_heard(struct context *context, uint32_t *count)
 {
-    const unsigned long now = (unsigned long)arrivals + 1;
-    const unsigned long before = atomic_exchange(&context->arrivals, now);
+    bool any;
 
-    return before != 0 && before != now;
+    pthread_mutex_lock(&context->lock);
+    any = context->heard_look != 0;
+    *count = context->heard;
+    pthread_mutex_unlock(&context->lock);
+    return any;
+}
+
+int context_look(struct context *context, unsigned long *look, uint32_t *count)
+{
+    int error;
+
+    pthread_mutex_lock(&context->lock);
+    *look = ++context->looks;
+    error = mount_arrivals(count);
+    pthread_mutex_unlock(&context->lock);
+    return error;
+}
+
+void context_hears(struct context *context, unsigned long look, uint32_t count)
+{
+    pthread_mutex_lock(&context->lock);
+    if (look > context->heard_look) {
+        context->heard_look = look;
+        context->heard = count;
+    }
+    pthread_mutex_unlock(&context->lock);
 }
 
 LONG SCardEstablishContext(DWORD dwScope, const void *pvReserved1,
                            const void *pvReserved2, SCARDCONTEXT *phContext)
 {
     struct table_entry *entry;
+    int error;
 
     (void)pvReserved1, (void)pvReserved2;
     if (phContext == NULL)
@@ -71,13 +101,16 @@ LONG SCardEstablishContext(DWORD dwScope, const void *pvReserved1,
     *phContext = 0;
     if (dwScope > SCARD_SCOPE_GLOBAL)
         return SCARD_E_INVALID_VALUE;
-    if (!mount_is_there())
-        return SCARD_E_NO_SERVICE;
+    error = mount_check();
+    if (error != 0)
+        return convert_error(error);
     entry = table_new(&contexts);
     if (entry == NULL)
         return SCARD_E_NO_MEMORY;
-    if (!context_of(entry)->made)
+    if (!context_of(entry)->made) {
         gate_init(&context_of(entry)->gate);
+        pthread_mutex_init(&context_of(entry)->lock, NULL);
+    }
     context_of(entry)->made = true;
     *phContext = table_publish(&contexts, entry);
     table_put(&contexts, entry);

@@ -17,8 +17,8 @@
  *   fork.c               what a child must not share
  *
  * Locks, outer first: a card's, a table's, the cache's (reader.c). A context's gate is
- * taken alone. A card's lock is held during calls to the mount, so that one handle does
- * one thing at a time, as programs expect; SCardCancel takes none.
+ * taken alone, and so is its lock. A card's lock is held during calls to the mount, so
+ * that one handle does one thing at a time, as programs expect; SCardCancel takes none.
  */
 #ifndef PCSC_LIBRARY_H
 #define PCSC_LIBRARY_H
@@ -66,16 +66,22 @@ struct context {
     struct table_entry entry;
     struct gate gate;
     _Atomic(struct watch_set *) watches; /* of the last wait, for the next one */
-    atomic_ulong arrivals;               /* that it has heard of, and 1; 0: none yet */
-    bool made;                           /* gate */
+    bool made;                           /* gate and lock */
+    pthread_mutex_t lock;                /* what follows, and looks at the count */
+    unsigned long looks, heard_look;     /* heard_look 0: nothing is heard yet */
+    uint32_t heard;                      /* of arrivals */
 };
 
 extern struct table contexts;
 
 struct context *context_get(SCARDCONTEXT number);
 void context_put(struct context *context);
-/* The count of arrivals; true if it has been told another one before. */
-bool context_hears(struct context *context, uint32_t arrivals);
+/* The count of arrivals that it has heard of; false: of none yet. */
+bool context_heard(struct context *context, uint32_t *count);
+/* The count now: an errno. It is heard once it has been told, by its number as a look:
+ * what somebody else has heard by a later one stays. */
+int context_look(struct context *context, unsigned long *look, uint32_t *count);
+void context_hears(struct context *context, unsigned long look, uint32_t count);
 /*
  * Gives len bytes to a caller who has room for *room of them, SCARD_AUTOALLOCATE, or only
  * asks for the length (out NULL). room NULL: nothing is wanted.
@@ -101,6 +107,11 @@ extern struct table cards;
 /* The card with its lock held, or NULL. */
 struct card *card_get(SCARDHANDLE number);
 void card_put(struct card *card);
+/* What the mount has answered to a call of it, as it was: ECANCELED tells once that a
+ * transaction has been taken away. */
+int card_hears(struct card *card, int error);
+/* SCARD_RESET_CARD or SCARD_UNPOWER_CARD, at once: an errno. */
+int card_power(struct card *card, DWORD disposition);
 /* Its context is released. */
 void card_drop_all(SCARDCONTEXT context);
 

@@ -36,14 +36,17 @@ static LONG list_readers(char *out, DWORD *room)
     char *names = malloc(count * (size_t)MOUNT_NAME_ROOM + 1);
     size_t len;
     LONG result;
+    int error;
 
     if (names == NULL)
         return SCARD_E_NO_MEMORY;
     len = names_of(numbers, count, names);
     if (len > 1)
         result = give_bytes(names, len, out, room);
+    else if ((error = mount_check()) == 0)
+        result = SCARD_E_NO_READERS_AVAILABLE;
     else
-        result = mount_is_there() ? SCARD_E_NO_READERS_AVAILABLE : SCARD_E_NO_SERVICE;
+        result = convert_error(error);
     free(names);
     return result;
 }
@@ -52,6 +55,7 @@ LONG SCardListReaders(SCARDCONTEXT hContext, const char *mszGroups, char *mszRea
                       DWORD *pcchReaders)
 {
     struct context *context;
+    unsigned long look;
     uint32_t arrivals;
     LONG result;
 
@@ -61,8 +65,8 @@ LONG SCardListReaders(SCARDCONTEXT hContext, const char *mszGroups, char *mszRea
     context = context_get(hContext);
     if (context == NULL)
         return SCARD_E_INVALID_HANDLE;
-    if (mount_arrivals(&arrivals) == 0) /* before the list is made */
-        (void)context_hears(context, arrivals);
+    if (context_look(context, &look, &arrivals) == 0) /* before the list is made */
+        context_hears(context, look, arrivals);
     result = list_readers(mszReaders, pcchReaders);
     context_put(context);
     return result;

@@ -22,13 +22,15 @@
 
 /* ---- files (mount_files.c) ------------------------------------------------------- */
 
-/* A scardfs is mounted where SCARDFS_MOUNT says, by default at /run/scard. */
-bool mount_is_there(void);
+/* Whether a scardfs is mounted where SCARDFS_MOUNT says, by default at /run/scard:
+ * ENOTCONN if not. */
+int mount_check(void);
 /* The numbers of the readers, ascending; how many. */
 unsigned mount_readers(unsigned numbers[MOUNT_READERS_MAX]);
 /* A file of the mount (number < 0) or of reader<number>, close-on-exec: the descriptor,
  * or a negative errno. */
 int mount_open(int number, const char *file, int flags);
+void mount_close(int fd);
 /* How often a reader has come or gone, by which the mount's `changes` counts. */
 int mount_arrivals(uint32_t *count);
 /* A short text file without its newline. */
@@ -58,5 +60,8 @@ int mount_set_attribute(int fd, uint32_t tag, const void *value, size_t len);
  * becomes its length. protocol: SCARD_PROTOCOL_* of winsmcrd.h. */
 int mount_transmit(int fd, uint32_t protocol, const void *command, size_t len,
                    void *answer, size_t *answer_len);
+
+/* Such a command goes without its protocol: the one that is selected. */
+bool mount_is_long(const void *command, size_t len);
 
 #endif

@@ -86,16 +86,20 @@ int mount_info(int fd, struct scard_info *info)
 
 /* ---- control codes --------------------------------------------------------------- */
 
-/* What an interrupted call has come to. EINTR: it has not been sent. */
+/* What an interrupted call has come to. EINTR: it has not been sent. The kernel does not
+ * pass a read of 0 bytes on. */
 static int kept_outcome(int fd, void *out, size_t *out_len)
 {
+    uint8_t byte;
     ssize_t got;
 
     do
-        got = read(fd, out, *out_len);
+        got = *out_len > 0 ? read(fd, out, *out_len) : read(fd, &byte, sizeof byte);
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return errno == ENODATA ? EINTR : errno;
+    if ((size_t)got > *out_len)
+        return EPROTO;
     *out_len = (size_t)got;
     return 0;
 }
@@ -223,6 +227,17 @@ static size_t answer_max(const uint8_t *command, size_t len)
     return longer(le + 2, MOUNT_CALL_SMALL - sizeof(SCARD_IO_REQUEST));
 }
 
+/* What one ioctl cannot carry. */
+static size_t room_to_transmit(const uint8_t *command, size_t len)
+{
+    return sizeof(SCARD_IO_REQUEST) + longer(len, answer_max(command, len));
+}
+
+bool mount_is_long(const void *command, size_t len)
+{
+    return room_to_transmit(command, len) > MOUNT_CALL_MAX;
+}
+
 /* By write and read, which carry APDUs of any length. */
 static int transmit_long(int fd, const void *command, size_t len, void *answer,
                          size_t *answer_len)
@@ -259,11 +274,12 @@ int mount_transmit(int fd, uint32_t protocol, const void *command, size_t len,
                                      .cbPciLength = sizeof header};
     const size_t wanted = *answer_len;
     _Alignas(struct scard_call) uint8_t small[MOUNT_ENVELOPE] = {0};
-    size_t room = sizeof header + longer(len, answer_max(command, len)), got = room;
+    const size_t room = room_to_transmit(command, len);
+    size_t got = room;
     struct scard_call *call;
     int error;
 
-    if (room > MOUNT_CALL_MAX)
+    if (mount_is_long(command, len))
         return transmit_long(fd, command, len, answer, answer_len);
     *answer_len = 0;
     call = room_for(small, room);

@@ -2,6 +2,8 @@
 /* mount_files.c - paths and text files of the mount. */
 #include "contrib/pcsc/mount.h"
 
+#include "contrib/pcsc/descriptors.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +39,12 @@ int mount_open(int number, const char *file, int flags)
     do
         fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
     while (fd < 0 && errno == EINTR);
-    return fd >= 0 ? fd : -errno;
+    return fd >= 0 ? descriptor_add(fd) : -errno;
+}
+
+void mount_close(int fd)
+{
+    descriptor_close(fd);
 }
 
 int mount_text(int number, const char *file, char *text, size_t room)
@@ -53,7 +60,7 @@ int mount_text(int number, const char *file, char *text, size_t room)
     while (len < 0 && errno == EINTR);
     if (len < 0)
         error = errno;
-    close(fd);
+    mount_close(fd);
     if (error != 0)
         return error;
     text[len] = '\0';
@@ -61,12 +68,22 @@ int mount_text(int number, const char *file, char *text, size_t room)
     return 0;
 }
 
-bool mount_is_there(void)
+int mount_check(void)
 {
     char version[16];
+    int error = mount_text(-1, "version", version, sizeof version);
 
-    return mount_text(-1, "version", version, sizeof version) == 0 &&
-           strcmp(version, "1") == 0;
+    switch (error) {
+    case 0:
+        return strcmp(version, "1") == 0 ? 0 : ENOTCONN;
+    case ENOMEM: /* nothing is known of the mount */
+    case EMFILE:
+    case ENFILE:
+    case EDQUOT:
+        return error;
+    default:
+        return ENOTCONN;
+    }
 }
 
 int mount_arrivals(uint32_t *count)

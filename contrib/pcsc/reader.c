@@ -5,13 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define LOOKS 8
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reader *readers;
+static uint32_t base; /* of the counter of readers that are found from now on */
 
 /* ---- the cache ------------------------------------------------------------------- */
 
@@ -30,27 +32,46 @@ static void put_locked(struct reader *reader)
 {
     if (--reader->refs > 0)
         return;
-    close(reader->fd);
+    mount_close(reader->fd);
     if (reader->spare >= 0)
-        close(reader->spare);
+        mount_close(reader->spare);
     free(reader);
 }
 
-static void lose_locked(struct reader *reader)
+/* False: somebody else has. */
+static bool unlink_locked(struct reader *reader)
 {
     for (struct reader **at = &readers; *at != NULL; at = &(*at)->next) {
         if (*at == reader) {
             *at = reader->next;
             put_locked(reader);
-            return;
+            return true;
         }
     }
+    return false;
+}
+
+/* What has been told of it stays behind its successor. The caller has a reference. */
+static void lose_locked(struct reader *reader)
+{
+    const uint32_t next = atomic_load(&reader->told) + 1;
+
+    if (unlink_locked(reader) && next > base)
+        base = next;
 }
 
 void reader_get(struct reader *reader)
 {
     pthread_mutex_lock(&lock);
     reader->refs++;
+    pthread_mutex_unlock(&lock);
+}
+
+void reader_forget_all(void)
+{
+    pthread_mutex_lock(&lock);
+    while (readers != NULL)
+        (void)unlink_locked(readers);
     pthread_mutex_unlock(&lock);
 }
 
@@ -80,10 +101,10 @@ static struct reader *open_reader(int number, const char *name, int *error)
         return NULL;
     reader->number = number;
     reader->spare = -1;
-    reader->fd = mount_open(number, "control", O_RDONLY);
+    reader->fd = mount_open(number, "control", O_RDONLY | O_NONBLOCK);
     reader->by_text = reader->fd < 0;
     if (reader->by_text)
-        reader->fd = mount_open(number, "state", O_RDONLY);
+        reader->fd = mount_open(number, "state", O_RDONLY | O_NONBLOCK);
     if (reader->fd < 0)
         *error = -reader->fd;
     else
@@ -95,7 +116,7 @@ static struct reader *open_reader(int number, const char *name, int *error)
     if (*error == 0)
         *error = ENOENT;
     if (reader->fd >= 0)
-        close(reader->fd);
+        mount_close(reader->fd);
     free(reader);
     return NULL;
 }
@@ -115,6 +136,27 @@ static int number_of(const char *name)
     return -1;
 }
 
+/* Another thread may have found it at the same time: then that one's. */
+static struct reader *keep(struct reader *reader)
+{
+    struct reader *other;
+
+    pthread_mutex_lock(&lock);
+    other = find_locked(reader->name);
+    if (other == NULL) {
+        reader->base = base;
+        atomic_store(&reader->told, base);
+        reader->next = readers;
+        readers = reader;
+    } else {
+        reader->refs = 1;
+        put_locked(reader);
+        reader = other;
+    }
+    pthread_mutex_unlock(&lock);
+    return reader;
+}
+
 struct reader *reader_find(const char *name, int *error)
 {
     struct reader *reader;
@@ -128,17 +170,15 @@ struct reader *reader_find(const char *name, int *error)
 
     number = number_of(name);
     if (number < 0) {
-        *error = mount_is_there() ? ENOENT : ENOTCONN;
+        *error = mount_check();
+        if (*error == 0)
+            *error = ENOENT;
         return NULL;
     }
     reader = open_reader(number, name, error);
     if (reader == NULL)
         return NULL;
-    pthread_mutex_lock(&lock);
-    reader->next = readers; /* a second one, by another thread, does no harm */
-    readers = reader;
-    pthread_mutex_unlock(&lock);
-    return reader;
+    return keep(reader);
 }
 
 /* ---- asking ---------------------------------------------------------------------- */
@@ -172,10 +212,27 @@ static void take_atr(struct scard_info *info, const char *text)
     }
 }
 
+/* Whether a card is in, and the count of changes. The card may come between two looks. */
+static int presence_by_text(int number, struct scard_info *info)
+{
+    char text[32];
+    int error = EAGAIN;
+
+    for (int i = 0; i < LOOKS && error == EAGAIN; i++) {
+        info->flags = SCARD_INFO_PRESENT;
+        error = mount_text(number, "events/present", text, sizeof text);
+        if (error != EAGAIN)
+            break;
+        info->flags = 0;
+        error = mount_text(number, "events/absent", text, sizeof text);
+    }
+    info->counter = error == 0 ? (uint32_t)strtoul(text, NULL, 10) : 0;
+    return error == ENOENT ? ENODEV : error;
+}
+
 /* By the files that everybody may read. Who is connected they do not tell. */
 static int info_by_text(const struct reader *reader, int fd, struct scard_info *info)
 {
-    const int number = reader->number;
     char text[2 * SCARD_ATR_ROOM + 2];
     ssize_t len;
     int error;
@@ -187,24 +244,42 @@ static int info_by_text(const struct reader *reader, int fd, struct scard_info *
     text[len] = '\0';
     text[strcspn(text, "\n")] = '\0';
     info->state = state_of(text);
-    if (mount_text(number, "events/present", text, sizeof text) == 0)
-        info->flags = SCARD_INFO_PRESENT;
-    else if (mount_text(number, "events/absent", text, sizeof text) != 0)
-        return EIO;
-    info->counter = (uint32_t)strtoul(text, NULL, 10);
-    error = mount_text(number, "atr", text, sizeof text);
+    error = presence_by_text(reader->number, info);
+    if (error != 0)
+        return error;
+    error = mount_text(reader->number, "atr", text, sizeof text);
     if (error == EAGAIN)
         info->flags |= SCARD_INFO_RESETTING;
     else if (error == ETIMEDOUT || error == EMEDIUMTYPE)
         info->flags |= SCARD_INFO_MUTE;
+    else if (error == ENOMEDIUM)
+        info->flags = 0; /* it has gone meanwhile, which is told next */
     else if (error == 0)
         take_atr(info, text);
+    else
+        return error == ENOENT ? ENODEV : error;
     return 0;
+}
+
+/* The number may be that of another reader, since another daemon has come. */
+static int open_checked(const struct reader *reader, const char *file, int flags)
+{
+    char name[MOUNT_NAME_ROOM];
+    int fd = mount_open(reader->number, file, flags);
+
+    if (fd < 0)
+        return fd;
+    if (mount_text(reader->number, "name", name, sizeof name) == 0 &&
+        strcmp(name, reader->name) == 0)
+        return fd;
+    mount_close(fd);
+    return -ENODEV;
 }
 
 int reader_open(const struct reader *reader)
 {
-    return mount_open(reader->number, reader->by_text ? "state" : "control", O_RDONLY);
+    return open_checked(reader, reader->by_text ? "state" : "control",
+                        O_RDONLY | O_NONBLOCK);
 }
 
 int reader_take_control(struct reader *reader, bool *used)
@@ -219,7 +294,7 @@ int reader_take_control(struct reader *reader, bool *used)
     }
     pthread_mutex_unlock(&lock);
     *used = fd >= 0;
-    return fd >= 0 ? fd : mount_open(reader->number, "control", O_RDWR);
+    return fd >= 0 ? fd : open_checked(reader, "control", O_RDWR);
 }
 
 void reader_give_control(struct reader *reader, int fd)
@@ -232,14 +307,27 @@ void reader_give_control(struct reader *reader, int fd)
     reader->spare_uid = geteuid();
     pthread_mutex_unlock(&lock);
     if (other >= 0)
-        close(other);
+        mount_close(other);
+}
+
+/* Of all that was told of a reader of this name: it only goes up. */
+void reader_count(struct reader *reader, struct scard_info *info)
+{
+    uint32_t told = atomic_load(&reader->told);
+
+    info->counter += reader->base;
+    while (info->counter > told &&
+           !atomic_compare_exchange_weak(&reader->told, &told, info->counter))
+        ;
 }
 
 int reader_info(struct reader *reader, int fd, struct scard_info *info)
 {
     int error = reader->by_text ? info_by_text(reader, fd, info) : mount_info(fd, info);
 
-    if (error != 0)
+    if (error == 0)
+        reader_count(reader, info);
+    else if (error != EINTR && error != ENOMEM && error != EMFILE && error != ENFILE)
         reader_lost(reader);
     return error;
 }
@@ -256,13 +344,9 @@ void reader_unlock(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* Their memory may be in use by threads that the child does not have. */
-void reader_forget_all(void)
+/* Their memory may be in use by threads that the child does not have; their files are
+ * closed already. */
+void reader_abandon_all(void)
 {
-    for (struct reader *reader = readers; reader != NULL; reader = reader->next) {
-        close(reader->fd);
-        if (reader->spare >= 0)
-            close(reader->spare);
-    }
     readers = NULL;
 }

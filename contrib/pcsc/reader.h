@@ -11,6 +11,8 @@
 #ifndef PCSC_READER_H
 #define PCSC_READER_H
 
+#include <stdatomic.h>
+
 #include "contrib/pcsc/mount.h"
 
 struct reader {
@@ -20,7 +22,9 @@ struct reader {
     int fd;     /* `control`, or `state` */
     int spare;  /* `control` of a connection that has ended, for the next; or -1 */
     uid_t spare_uid;
-    bool by_text; /* `control` may not be opened */
+    bool by_text;  /* `control` may not be opened */
+    uint32_t base; /* counters of the mount begin there: beyond all that this process */
+    atomic_uint told; /* has been told of readers that have gone */
     char name[MOUNT_NAME_ROOM];
 };
 
@@ -39,10 +43,15 @@ int reader_take_control(struct reader *reader, bool *used);
 /* It is not connected any more, and no user of the card. */
 void reader_give_control(struct reader *reader, int fd);
 /* What is known of the reader and its card, by one ioctl of fd or from text files. When
- * it fails the reader is lost: ENODEV, it has been removed. */
+ * the mount fails it the reader is lost: ENODEV, it has been removed. */
 int reader_info(struct reader *reader, int fd, struct scard_info *info);
-/* In the child after a fork. */
+/* What the mount has told: the counter becomes one that is the same for this process only
+ * if nothing has happened, the reader's replug included. */
+void reader_count(struct reader *reader, struct scard_info *info);
+/* Nobody asks any more: no file stays open that nobody uses. */
 void reader_forget_all(void);
+/* In the child after a fork. */
+void reader_abandon_all(void);
 /* Around a fork. */
 void reader_lock(void);
 void reader_unlock(void);

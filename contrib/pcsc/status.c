@@ -7,6 +7,7 @@
 
 #include "contrib/pcsc/change.h"
 #include "contrib/pcsc/mount.h"
+#include "contrib/pcsc/reader.h"
 
 /* The states of the mount (winsmcrd.h) are numbers, those of PC/SC here a mask. */
 static DWORD state_of(const struct scard_info *info)
@@ -42,6 +43,8 @@ static int ask(const struct card *card, struct scard_info *info)
 {
     int error = mount_info(card->fd, info);
 
+    if (error == 0)
+        reader_count(card->reader, info);
     if (error == 0 && (info->flags & SCARD_INFO_LOST) != 0)
         error = ENXIO;
     if (error == 0 && (info->flags & SCARD_INFO_RESET) != 0)

@@ -123,6 +123,17 @@ bool table_withdraw(struct table *table, struct table_entry *entry)
     return true;
 }
 
+bool table_is_empty(struct table *table)
+{
+    struct table_entry *entry;
+    int i = -1;
+
+    entry = table_next(table, &i);
+    if (entry != NULL)
+        table_put(table, entry);
+    return entry == NULL;
+}
+
 struct table_entry *table_next(struct table *table, int *index)
 {
     struct table_entry *entry = NULL;

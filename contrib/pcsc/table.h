@@ -52,6 +52,8 @@ bool table_withdraw(struct table *table, struct table_entry *entry);
  */
 struct table_entry *table_peek(struct table *table, long number);
 
+/* No object has a number. */
+bool table_is_empty(struct table *table);
 /* The next object with a number behind index, with a reference; *index < 0 to begin. */
 struct table_entry *table_next(struct table *table, int *index);
 

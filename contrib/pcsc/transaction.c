@@ -16,7 +16,7 @@ LONG SCardBeginTransaction(SCARDHANDLE hCard)
     if (card == NULL)
         return SCARD_E_INVALID_HANDLE;
     if (card->begun == 0)
-        result = convert_error(mount_begin(card->fd));
+        result = convert_error(card_hears(card, mount_begin(card->fd)));
     if (result == SCARD_S_SUCCESS)
         card->begun++;
     card_put(card);
@@ -35,7 +35,10 @@ LONG SCardEndTransaction(SCARDHANDLE hCard, DWORD dwDisposition)
     else if (card->begun == 0)
         result = SCARD_E_NOT_TRANSACTED;
     else if (--card->begun == 0)
-        result = convert_error(mount_end(card->fd, (uint32_t)dwDisposition));
+        result =
+            convert_error(card_hears(card, mount_end(card->fd, (uint32_t)dwDisposition)));
+    else if (dwDisposition == SCARD_RESET_CARD || dwDisposition == SCARD_UNPOWER_CARD)
+        result = convert_error(card_hears(card, card_power(card, dwDisposition)));
     card_put(card);
     return result;
 }

@@ -27,6 +27,31 @@ static LONG transmit_error(int error)
     }
 }
 
+/* A long command is written, and the mount is not told for which protocol; nor is it
+ * refused where nothing is selected, as for a direct connection. */
+static int check_long(const struct card *card, DWORD protocol)
+{
+    struct scard_info info;
+    int error;
+
+    if (card->share != SCARD_SHARE_DIRECT)
+        return protocol == card->protocol ? 0 : EBADFD;
+    error = mount_info(card->fd, &info);
+    if (error == 0 && convert_protocol(info.protocol) != protocol)
+        error = EBADFD;
+    return error;
+}
+
+static int transmit(const struct card *card, DWORD protocol, const BYTE *command,
+                    DWORD len, BYTE *answer, size_t *answer_len)
+{
+    int error = mount_is_long(command, len) ? check_long(card, protocol) : 0;
+
+    return error != 0 ? error
+                      : mount_transmit(card->fd, convert_to_protocols(protocol), command,
+                                       len, answer, answer_len);
+}
+
 LONG SCardTransmit(SCARDHANDLE hCard, const SCARD_IO_REQUEST *pioSendPci,
                    const BYTE *pbSendBuffer, DWORD cbSendLength,
                    SCARD_IO_REQUEST *pioRecvPci, BYTE *pbRecvBuffer, DWORD *pcbRecvLength)
@@ -46,8 +71,8 @@ LONG SCardTransmit(SCARDHANDLE hCard, const SCARD_IO_REQUEST *pioSendPci,
     if (card == NULL)
         return SCARD_E_INVALID_HANDLE;
     result = transmit_error(
-        mount_transmit(card->fd, convert_to_protocols(pioSendPci->dwProtocol),
-                       pbSendBuffer, cbSendLength, pbRecvBuffer, &len));
+        card_hears(card, transmit(card, pioSendPci->dwProtocol, pbSendBuffer,
+                                  cbSendLength, pbRecvBuffer, &len)));
     if (result == SCARD_S_SUCCESS) {
         *pcbRecvLength = len;
         if (len > room)

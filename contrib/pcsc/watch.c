@@ -40,14 +40,14 @@ struct watch_set *watch_set_new(void)
 static void close_file(int fd)
 {
     if (fd >= 0)
-        close(fd);
+        mount_close(fd);
 }
 
 static void drop(struct watch_set *set, unsigned index)
 {
     struct watch *watch = &set->watches[index];
 
-    close(watch->fd);
+    mount_close(watch->fd);
     reader_put(watch->reader);
     *watch = set->watches[--set->count];
 }
@@ -62,14 +62,6 @@ void watch_set_free(struct watch_set *set)
     free(set->watches);
     free(set->polls);
     free(set);
-}
-
-void watch_set_forget(struct watch_set *set)
-{
-    for (unsigned i = 0; set != NULL && i < set->count; i++)
-        close(set->watches[i].fd);
-    if (set != NULL)
-        close_file(set->arrivals);
 }
 
 void watch_set_renew(struct watch_set *set)
@@ -103,7 +95,9 @@ static int drain(int fd)
     do
         len = read(fd, line, sizeof line);
     while (len < 0 && errno == EINTR);
-    return len >= 0 || errno == EAGAIN ? 0 : errno;
+    if (len == 0)
+        return ENOTCONN; /* a stream does not end */
+    return len > 0 || errno == EAGAIN ? 0 : errno;
 }
 
 static struct watch *add(struct watch_set *set)
@@ -148,7 +142,7 @@ int watch_reader(struct watch_set *set, struct reader *reader)
         return fd;
     watch = add(set);
     if (watch == NULL) {
-        close(fd);
+        mount_close(fd);
         return -ENOMEM;
     }
     reader_get(reader);
@@ -197,6 +191,11 @@ static int left_ms(uint64_t deadline_ms)
     if (now_ms >= deadline_ms)
         return 0;
     return deadline_ms - now_ms < INT_MAX ? (int)(deadline_ms - now_ms) : INT_MAX;
+}
+
+bool watch_is_over(uint64_t deadline_ms)
+{
+    return left_ms(deadline_ms) == 0;
 }
 
 static unsigned fill(const struct watch_set *set, int cancel_fd)

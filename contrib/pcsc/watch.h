@@ -21,8 +21,6 @@ struct watch_set;
 
 struct watch_set *watch_set_new(void);
 void watch_set_free(struct watch_set *set);
-/* In the child after a fork: only its files. */
-void watch_set_forget(struct watch_set *set);
 
 /* Another caller, of whom is not known what he has seen. */
 void watch_set_renew(struct watch_set *set);
@@ -39,5 +37,6 @@ int watch_arrivals(struct watch_set *set);
  * another errno. deadline_ms on CLOCK_MONOTONIC. */
 int watch_wait(struct watch_set *set, int cancel_fd, uint64_t deadline_ms);
 uint64_t watch_now_ms(void);
+bool watch_is_over(uint64_t deadline_ms);
 
 #endif

@@ -206,15 +206,15 @@ void begin_other(struct other *other)
     need(pthread_create(&other->thread, NULL, run_other, other), "a thread");
 }
 
+#define OVER_S 1
+
 bool is_over(struct other *other)
 {
     struct timespec until;
     bool over;
 
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 500000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    until.tv_sec += OVER_S;
     pthread_mutex_lock(&lock);
     while (!other->over && pthread_cond_timedwait(&changed, &lock, &until) != ETIMEDOUT)
         ;

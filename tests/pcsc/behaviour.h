@@ -56,14 +56,14 @@ struct other {
     LONG (*work)(struct other *other);
     SCARDCONTEXT context;
     SCARDHANDLE card;
-    DWORD known;
+    DWORD known, timeout_ms;
     LONG code;
     DWORD event;
     pthread_t thread;
     bool over; /* under lock */
 };
 void begin_other(struct other *other);
-/* Whether it is over within half a second: it does not wait for us. */
+/* Whether it is over within a second: it does not wait for us. */
 bool is_over(struct other *other);
 void end_other(struct other *other);
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-#define READERS 18
+#define READERS 300
 
 static void run_known(SCARDCONTEXT context)
 {
@@ -70,7 +70,15 @@ static void run_readers(SCARDCONTEXT context)
     for (unsigned i = 0; i < READERS; i++)
         states[i].szReader = reader;
     step(SCardGetStatusChange(context, 0, states, 16), "sixteen", "%s", "");
-    step(SCardGetStatusChange(context, 0, states, READERS), "eighteen", "%s", "");
+    step(SCardGetStatusChange(context, 0, states, READERS), "three hundred", "%s", "");
+    states[0].dwCurrentState = SCARD_STATE_UNAWARE;
+    states[1].dwCurrentState = SCARD_STATE_IGNORE;
+    states[1].dwEventState = 0xDEAD;
+    code = SCardGetStatusChange(context, 0, states, 2);
+    step(code, "one known, one ignored", " %lx %lx", counted(states[0].dwEventState),
+         states[1].dwEventState);
+    change_step("arrivals, in small letters", context, "\\\\?pnp?\\notification",
+                SCARD_STATE_UNAWARE, 0);
 }
 
 void run_change(void)
@@ -112,10 +120,18 @@ static void alarm_soon(void (*handler)(int), bool again)
 static LONG wait_for_change(struct other *other)
 {
     SCARD_READERSTATE state = {.szReader = reader, .dwCurrentState = other->known};
-    LONG code = SCardGetStatusChange(other->context, ENDLESS, &state, 1);
+    LONG code = SCardGetStatusChange(other->context, other->timeout_ms, &state, 1);
 
     other->event = state.dwEventState;
     return code;
+}
+
+/* A wait that may just not have begun is cancelled again. */
+static void cancel_until_over(SCARDCONTEXT context, struct other *waiter)
+{
+    while (!is_over(waiter))
+        (void)SCardCancel(context);
+    end_other(waiter);
 }
 
 void run_cancel(void)
@@ -125,11 +141,18 @@ void run_cancel(void)
     struct other waiter = {.work = wait_for_change, .context = context, .known = now};
 
     group("cancel");
+    waiter.timeout_ms = ENDLESS;
     begin_other(&waiter);
     step(is_over(&waiter), "a wait goes on", "%s", "");
     step(SCardCancel(context), "from another thread", "%s", "");
-    end_other(&waiter);
+    cancel_until_over(context, &waiter);
     step(waiter.code, "the wait ends", " event %lx", counted(waiter.event));
+    waiter.timeout_ms = (DWORD)-1; /* as Java gives it */
+    begin_other(&waiter);
+    step(is_over(&waiter), "a wait of 64 bits goes on", "%s", "");
+    (void)SCardCancel(context);
+    cancel_until_over(context, &waiter);
+    step(waiter.code, "that wait ends", " event %lx", counted(waiter.event));
     change_step("the next wait", context, reader, now, 50);
     to_cancel = context;
     alarm_soon(cancel, true);

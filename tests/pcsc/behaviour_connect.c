@@ -76,6 +76,23 @@ static void run_direct(SCARDCONTEXT context)
     step(SCardDisconnect(card, SCARD_LEAVE_CARD), "is left twice", "%s", "");
 }
 
+static void run_direct_resets(SCARDCONTEXT context)
+{
+    const DWORD how[] = {SCARD_RESET_CARD, SCARD_UNPOWER_CARD};
+    SCARDHANDLE card = new_card(context), other = new_card(context);
+
+    for (unsigned i = 0; i < 2; i++) {
+        group(i == 0 ? "direct, reset" : "direct, unpower");
+        reconnect_step("becomes direct", card, SCARD_SHARE_DIRECT, 0, how[i]);
+        status_step("the other one", other);
+        power_again(card);
+        renew(other);
+        select_step("the other one after reconnect", other);
+    }
+    need(SCardDisconnect(card, SCARD_LEAVE_CARD), "the end of a connection");
+    need(SCardDisconnect(other, SCARD_LEAVE_CARD), "the end of a connection");
+}
+
 static void run_sharing(SCARDCONTEXT context, SCARDCONTEXT second)
 {
     SCARDHANDLE card, other;
@@ -140,6 +157,7 @@ void run_connect(void)
 
     run_arguments(context);
     run_direct(context);
+    run_direct_resets(context);
     run_sharing(context, second);
     run_reconnect(context);
     need(SCardReleaseContext(context), "the end of the context");

@@ -50,11 +50,16 @@ static LONG connect_exclusively(struct other *other)
                         &protocol);
 }
 
-static LONG ask(struct other *other)
+static LONG ask_card(SCARDHANDLE card)
 {
     DWORD state;
 
-    return SCardStatus(other->card, NULL, NULL, &state, NULL, NULL, NULL);
+    return SCardStatus(card, NULL, NULL, &state, NULL, NULL, NULL);
+}
+
+static LONG ask(struct other *other)
+{
+    return ask_card(other->card);
 }
 
 static LONG attribute(struct other *other)
@@ -96,6 +101,21 @@ static void run_nesting(SCARDHANDLE card)
     step(SCardEndTransaction(card, SCARD_LEAVE_CARD), "ends once too often", "%s", "");
 }
 
+static void run_inner_dispositions(SCARDHANDLE card, SCARDHANDLE other)
+{
+    group("inner end, reset");
+    step(SCardBeginTransaction(card), "begin", "%s", "");
+    step(SCardBeginTransaction(card), "begin in it", "%s", "");
+    step(SCardEndTransaction(card, SCARD_RESET_CARD), "the inner one ends", "%s", "");
+    step(ask_card(card), "the holder", "%s", "");
+    power_again(card);
+    step(SCardEndTransaction(card, SCARD_LEAVE_CARD), "the outer one ends", "%s", "");
+    status_step("the other one", other);
+    renew(other);
+    select_step("the holder after reconnect", card);
+    select_step("the other one after reconnect", other);
+}
+
 static void run_dispositions(SCARDHANDLE card, SCARDHANDLE other)
 {
     static const struct {
@@ -132,6 +152,7 @@ void run_transaction(void)
     during("status", card, &other, ask);
     during("attribute", card, &other, attribute);
     run_dispositions(card, other.card);
+    run_inner_dispositions(card, other.card);
 
     group("a holder who goes");
     step(SCardBeginTransaction(card), "begin", "%s", "");

@@ -12,12 +12,13 @@
  *   disconnect        SCardDisconnect, LEAVE
  *   status            SCardStatus
  *   change            SCardGetStatusChange, what is now
- *   transmit HEX N    SCardTransmit, N times, between two calls of getppid
- *   long N            the same with N bytes each way (80 E0, virtual_card.h)
- *   control CODE HEX  SCardControl; CODE in hexadecimal, or "tag:T": that of a feature
- *   attrib TAG        SCardGetAttrib with SCARD_AUTOALLOCATE
- *   many N            SCardConnect N times: how many went well, and what the next said
- *   wait              says "waiting", until a line comes
+ *   idle N            SCardGetStatusChange of all that are listed, twice: what is now,
+ * and then until something changes, N ms at most, between two of getppid transmit HEX N
+ * SCardTransmit, N times, between two calls of getppid long N            the same with N
+ * bytes each way (80 E0, virtual_card.h) control CODE HEX  SCardControl; CODE in
+ * hexadecimal, or "tag:T": that of a feature attrib TAG        SCardGetAttrib with
+ * SCARD_AUTOALLOCATE many N            SCardConnect N times: how many went well, and what
+ * the next said wait              says "waiting", until a line comes
  *
  * A line for each: the command, the code, and what was returned. Status 0, also of codes
  * that are not 0.
@@ -92,6 +93,25 @@ static void change(void)
     say("change", SCardGetStatusChange(context, 0, &state, 1));
     printf(" %04lx", state.dwEventState & 0xFFFF & ~(DWORD)SCARD_STATE_CHANGED);
     say_bytes(state.rgbAtr, state.cbAtr);
+}
+
+static void idle(unsigned timeout_ms)
+{
+    SCARD_READERSTATE states[READERS_MAX] = {0};
+    LONG code = SCARD_S_SUCCESS;
+    DWORD count = 0;
+
+    for (; count < READERS_MAX && names[count][0] != 0; count++)
+        states[count].szReader = names[count];
+    code = SCardGetStatusChange(context, 0, states, count);
+    for (DWORD i = 0; i < count; i++)
+        states[i].dwCurrentState = states[i].dwEventState;
+    (void)getppid();
+    if (code == SCARD_S_SUCCESS)
+        code = SCardGetStatusChange(context, timeout_ms, states, count);
+    (void)getppid();
+    say("idle", code);
+    printf(" %lu", (unsigned long)count);
 }
 
 /* ---- cards ----------------------------------------------------------------------- */
@@ -260,6 +280,8 @@ static int run(const char *command, char ***at)
     if (strcmp(command, "reader") == 0) {
         reader = next_number(at) % READERS_MAX;
         printf("reader %s", names[reader]);
+    } else if (strcmp(command, "idle") == 0) {
+        idle(next_number(at));
     } else if (strcmp(command, "disconnect") == 0) {
         say("disconnect", SCardDisconnect(card, SCARD_LEAVE_CARD));
     } else if (strcmp(command, "transmit") == 0) {

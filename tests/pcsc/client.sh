@@ -78,7 +78,11 @@ else
         is 'system calls of 1,000 SCardTransmit' 1000 "$count"
         step 'each of them an ioctl' only_ioctl
         printf '     %s system calls of 1,000 SCardTransmit\n' "$count"
-        printf '     %s of one with 60,000 bytes each way\n' "$(calls long 60000)"
+        is 'system calls of one with 60,000 bytes each way' 2 "$(calls long 60000)"
+        printf '     2 of one with 60,000 bytes each way\n'
+        printf '     %s of a wait of 500 ms for three readers\n' "$(calls idle 500)"
+        is 'it sleeps once' 1 "$(between_marks "$dir/strace" | grep -c 'poll(')"
+        is 'and has no thread' 0 "$(grep -c clone "$dir/strace")"
     else
         echo 'SKIP system calls: no strace'
     fi
@@ -133,16 +137,15 @@ else
         "$(as_nobody "$CLIENT" list reader 0 change | tail -n 1)"
     is 'and is told that he may not' 'connect 8010006a' \
         "$(as_nobody "$CLIENT" list reader 0 connect | tail -n 1)"
-    chmod 0666 "$mnt/reader0/control" 2>/dev/null
 fi
 
 # ---- the daemon goes and comes ---------------------------------------------------------
 
-# conversation: the client waits twice, for each line that is sent to it
+# conversation COMMAND...: the client waits at each "wait" for a line that is sent to it
 conversation() {
+    rm -f "$dir/to"
     mkfifo "$dir/to" && : >"$dir/from"
-    pcsc "$CLIENT" list reader 0 connect transmit $echo4 1 wait \
-        transmit $echo4 1 list wait list transmit $echo4 1 connect transmit $echo4 1 <"$dir/to" >"$dir/from" &
+    pcsc "$CLIENT" "$@" <"$dir/to" >"$dir/from" &
     talk=$!
     exec 9>"$dir/to"
 }
@@ -155,7 +158,8 @@ lines() {
     [ "$(grep -c waiting "$dir/from")" -ge "$1" ]
 }
 
-conversation
+conversation list reader 0 connect transmit $echo4 1 wait transmit $echo4 1 list wait list \
+    transmit $echo4 1 connect transmit $echo4 1
 step 'the program has a card' eventually 10 lines 1
 is 'it answers' 'transmit 00000000 010203049000' "$(heard 5)"
 step 'the daemon ends' stop_two_readers
@@ -172,4 +176,32 @@ is 'its context knows the readers again' 'list 00000000' "$(heard 10 | cut -c 1-
 is 'its card is still gone' 'transmit 8010001d' "$(heard 11)"
 is 'it can connect again' 'connect 00000000' "$(heard 12)"
 is 'and is answered' 'transmit 00000000 010203049000' "$(heard 13)"
+stop_two_readers
+
+# ---- another daemon numbers its readers in another way ----------------------------------
+
+# The first reader in the third directory.
+moved_reader() {
+    start_daemon --virtual=2 && exec 8<"$mnt/reader0/control" &&
+        virtual 'unplug reader0' && virtual plug && exec 8<&- &&
+        eventually 10 grep -q '(0000)' "$mnt/reader2/name"
+}
+
+third_reader() {
+    start_daemon --virtual=3 && eventually 10 grep -q '(0002)' "$mnt/reader2/name"
+}
+
+serial='attrib 00000000 30303030' # 0000
+step 'a reader moves' moved_reader
+conversation list reader 1 change connect attrib 00010103 wait change connect attrib 00010103
+step 'the program has it' eventually 10 lines 1
+is 'it is the one' "reader $builtin" "$(heard 3)"
+is 'by its number' "$serial" "$(heard 6)"
+step 'the daemon ends' stop_daemon
+step 'in another one its place is that of another' third_reader
+echo >&9
+exec 9>&-
+wait "$talk"
+is 'its name is still its own' "$serial" "$(heard 10)"
+step 'the daemon ends' stop_daemon
 finish

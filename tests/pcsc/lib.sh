@@ -13,7 +13,6 @@ card=
 
 # Nobody shall be helped by a pcscd that may run on this machine.
 PCSCLITE_CSOCK_NAME=$dir/nobody
-PCSC_PRELOAD=
 SCARDFS_MOUNT=$mnt
 export PCSCLITE_CSOCK_NAME SCARDFS_MOUNT
 

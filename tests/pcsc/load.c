@@ -72,13 +72,13 @@ static void echo(SCARDHANDLE card, unsigned number)
 
 /* ---- threads --------------------------------------------------------------------- */
 
+#define CONTEXTS_MAX 64
+
 static unsigned contexts_each;
 
-static void use_context(unsigned number)
+static void use_card(SCARDCONTEXT context, SCARDHANDLE card, unsigned number)
 {
-    SCARDCONTEXT context = new_context();
     SCARD_READERSTATE state = {.szReader = reader};
-    SCARDHANDLE card = new_card(context);
 
     for (unsigned i = 0; i < ROUNDS; i++) {
         need(SCardBeginTransaction(card), "a transaction");
@@ -86,16 +86,25 @@ static void use_context(unsigned number)
         need(SCardEndTransaction(card, SCARD_LEAVE_CARD), "the end of a transaction");
         need(SCardGetStatusChange(context, 0, &state, 1), "the state");
     }
-    need(SCardDisconnect(card, SCARD_LEAVE_CARD), "the end of a connection");
-    need(SCardReleaseContext(context), "the end of the context");
 }
 
+/* All of them at once. */
 static void *run_thread(void *argument)
 {
     const unsigned *number = argument;
+    SCARDCONTEXT contexts[CONTEXTS_MAX];
+    SCARDHANDLE cards[CONTEXTS_MAX];
 
+    for (unsigned i = 0; i < contexts_each; i++) {
+        contexts[i] = new_context();
+        cards[i] = new_card(contexts[i]);
+    }
     for (unsigned i = 0; i < contexts_each; i++)
-        use_context(*number * contexts_each + i);
+        use_card(contexts[i], cards[i], *number * contexts_each + i);
+    for (unsigned i = 0; i < contexts_each; i++) {
+        need(SCardDisconnect(cards[i], SCARD_LEAVE_CARD), "the end of a connection");
+        need(SCardReleaseContext(contexts[i]), "the end of the context");
+    }
     return NULL;
 }
 
@@ -189,7 +198,7 @@ int main(int argc, char **argv)
     need(SCardListReaders(context, NULL, reader, &len), "a reader");
     need(SCardReleaseContext(context), "the end of the context");
     if (argc == 4 && strcmp(argv[1], "threads") == 0) {
-        contexts_each = numbers[1];
+        contexts_each = numbers[1] < CONTEXTS_MAX ? numbers[1] : CONTEXTS_MAX;
         run_threads(numbers[0]);
         return 0;
     }
