@@ -147,6 +147,7 @@ static void extended_block(struct virtual_request *request, unsigned level_param
     slot->command_len += request->data_len;
     if (ends) {
         virtual_card_run(request, slot->command, slot->command_len);
+        explicit_bzero(slot->command, slot->command_len);
     } else {
         slot->collecting = true;
         virtual_done(request, 0x10, 0);

@@ -44,6 +44,7 @@ static void forget_answer(struct ccid_virtual_t0 *card)
 
 static void forget_envelope(struct ccid_virtual_t0 *card)
 {
+    explicit_bzero(card->apdu, card->apdu_len);
     card->apdu_len = 0;
     card->le_may_follow = false;
 }

@@ -91,6 +91,7 @@ static size_t take_i(struct ccid_virtual_t1 *card, const uint8_t *in, size_t inf
     card->commands++;
     card->answer_len =
         card->execute(card->context, card->command, card->command_len, card->answer);
+    explicit_bzero(card->command, card->command_len);
     card->command_len = card->answer_pos = 0;
     card->mute = card->answer_len == 0;
     card->answering = true;

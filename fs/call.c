@@ -116,7 +116,7 @@ static bool is_quiet(uint32_t code)
 }
 
 void scfs_call_start(fuse_req_t req, struct scfs_handle *handle,
-                     const struct scard_call *header, const uint8_t *input)
+                     const struct scard_call *header, uint8_t *input)
 {
     static const struct scfs_task_ops ops = {
         .run = run, .answer = answer, .destroy = destroy, .keep = keep};
@@ -134,6 +134,7 @@ void scfs_call_start(fuse_req_t req, struct scfs_handle *handle,
     call->room = room;
     call->call = *header;
     memcpy(call->call.data, input, header->in_len);
+    RtlSecureZeroMemory(input, header->in_len); /* before it runs, perhaps for long */
     memset(call->call.data + header->in_len, 0, room - header->in_len);
     scfs_task_start(&call->task, header->timeout_ms);
 }

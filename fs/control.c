@@ -158,18 +158,13 @@ static void answer_simply(fuse_req_t req, struct scfs_handle *handle,
                         is_gone(handle) ? STATUS_DEVICE_REMOVED : STATUS_SUCCESS, 0);
 }
 
-void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd,
-                        const void *in, size_t in_size)
+/* A control code of smclib. */
+static void serve_call(fuse_req_t req, struct scfs_handle *handle, unsigned cmd,
+                       uint8_t *in, size_t in_size)
 {
     struct scard_call header;
-    const uint8_t *input;
+    uint8_t *input;
 
-    for (size_t i = 0; i < sizeof session_calls / sizeof session_calls[0]; i++) {
-        if (session_calls[i].cmd == cmd) {
-            serve_session(req, handle, &session_calls[i], in, in_size);
-            return;
-        }
-    }
     if (_IOC_TYPE(cmd) != SCARD_IOC_MAGIC || _IOC_NR(cmd) != 1 ||
         _IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE)) {
         fuse_reply_err(req, ENOTTY);
@@ -180,7 +175,7 @@ void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd
         return;
     }
     memcpy(&header, in, sizeof header);
-    input = (const uint8_t *)in + sizeof header;
+    input = in + sizeof header;
     if (!well_formed(&header, cmd, in_size)) {
         fuse_reply_err(req, EINVAL);
         return;
@@ -228,4 +223,18 @@ void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd
         return;
     }
     scfs_call_start(req, handle, &header, input);
+}
+
+void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd,
+                        void *in, size_t in_size)
+{
+    for (size_t i = 0; i < sizeof session_calls / sizeof session_calls[0]; i++) {
+        if (session_calls[i].cmd == cmd) {
+            serve_session(req, handle, &session_calls[i], in, in_size);
+            return;
+        }
+    }
+    serve_call(req, handle, cmd, in, in_size);
+    if (in != NULL)
+        RtlSecureZeroMemory(in, in_size);
 }

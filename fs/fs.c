@@ -218,7 +218,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *argumen
     if ((flags & FUSE_IOCTL_DIR) != 0 || handle_of(fi)->kind != SCFS_CONTROL)
         fuse_reply_err(req, ENOTTY);
     else
-        scfs_control_ioctl(req, handle_of(fi), cmd, in, in_size);
+        scfs_control_ioctl(req, handle_of(fi), cmd, (void *)(uintptr_t)in, in_size);
 }
 
 static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,

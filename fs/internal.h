@@ -379,14 +379,16 @@ void scfs_poll_forget(struct scfs_handle *handle);
 
 /* ---- control and virtual (control.c, call.c, virtual_file.c) --------------------- */
 
+/* in is this thread's until the return; what it holds of a command is wiped as soon as
+ * it is not needed. */
 void scfs_control_ioctl(fuse_req_t req, struct scfs_handle *handle, unsigned cmd,
-                        const void *in, size_t in_size);
+                        void *in, size_t in_size);
 /* Answers with the status, its errno and so many bytes behind the header. */
 void scfs_control_answer(fuse_req_t req, struct scard_call *call, NTSTATUS status,
                          ULONG information);
 /* Brings a card-touching request to the reader; header and input are copied. */
 void scfs_call_start(fuse_req_t req, struct scfs_handle *handle,
-                     const struct scard_call *header, const uint8_t *input);
+                     const struct scard_call *header, uint8_t *input);
 
 /* Runs the lines of a write; the number of bytes taken or -errno. */
 ssize_t scfs_virtual_write(struct scfs *fs, const char *text, size_t len);

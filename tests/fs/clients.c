@@ -82,7 +82,7 @@ int client_answer(int i)
 
 int client_begin(int i, uint32_t timeout_ms)
 {
-    const struct scard_begin call = {
+    struct scard_begin call = {
         .size = sizeof call, .version = 1, .timeout_ms = timeout_ms, .label = "te\nst"};
 
     client_fresh(i);
@@ -92,7 +92,7 @@ int client_begin(int i, uint32_t timeout_ms)
 
 int client_end(int i, uint32_t disposition)
 {
-    const struct scard_end call = {
+    struct scard_end call = {
         .size = sizeof call, .version = 1, .disposition = disposition};
 
     client_fresh(i);
@@ -109,12 +109,12 @@ int client_lock(int i, int operation)
 
 int client_connect_with(int i, uint32_t share, uint32_t protocols, uint32_t flags)
 {
-    const struct scard_connect call = {.size = sizeof call,
-                                       .version = 1,
-                                       .share = share,
-                                       .protocols = protocols,
-                                       .timeout_ms = FOREVER,
-                                       .flags = flags};
+    struct scard_connect call = {.size = sizeof call,
+                                 .version = 1,
+                                 .share = share,
+                                 .protocols = protocols,
+                                 .timeout_ms = FOREVER,
+                                 .flags = flags};
 
     client_fresh(i);
     scfs_control_ioctl(&req[i], client[i], SCARD_IOC_CONNECT, &call, sizeof call);
@@ -128,7 +128,7 @@ int client_connect(int i, uint32_t share, uint32_t protocols)
 
 int client_disconnect_with(int i, uint32_t disposition, uint32_t flags)
 {
-    const struct scard_disconnect call = {
+    struct scard_disconnect call = {
         .size = sizeof call, .version = 1, .disposition = disposition, .flags = flags};
 
     client_fresh(i);
@@ -176,7 +176,7 @@ struct scard_info client_info(int i)
 
 struct scard_info client_info_with(int i, uint32_t flags)
 {
-    const struct scard_info call = {.size = sizeof call, .version = 1, .flags = flags};
+    struct scard_info call = {.size = sizeof call, .version = 1, .flags = flags};
     struct scard_info result;
 
     client_fresh(i);

@@ -44,8 +44,13 @@ static void call_with(struct fuse_req *req, uint32_t code, const uint8_t *input,
                                       .out_len = 64,
                                       .timeout_ms = timeout_ms,
                                       .flags = flags};
+    uint8_t bytes[64];
 
-    scfs_call_start(req, handle, &header, input);
+    assert_true(len <= sizeof bytes);
+    memcpy(bytes, input, len);
+    scfs_call_start(req, handle, &header, bytes);
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(bytes[i], 0); /* nothing of it is left in the buffer */
 }
 
 static void call(struct fuse_req *req, uint32_t code, const uint8_t *input, size_t len,

@@ -253,7 +253,7 @@ static void test_removed_reader_answers_enodev_to_every_call(void **state)
     assert_int_equal(fake_driver.unplug(bare_reader->device), 0);
     for (int i = 0; i < 2; i++) {
         for (size_t j = 0; j < sizeof session / sizeof session[0]; j++) {
-            const uint32_t words[40] = {_IOC_SIZE(session[j]), SCARD_IOC_VERSION};
+            uint32_t words[40] = {_IOC_SIZE(session[j]), SCARD_IOC_VERSION};
 
             client_fresh(i);
             scfs_control_ioctl(&req[i], client[i], session[j], words,
@@ -490,8 +490,7 @@ static void *interrupt_each(void *unused)
 /* Whatever the answer says is so: a begin that was interrupted holds nothing. */
 static void test_begin_interrupted_at_any_moment_holds_or_does_not(void **state)
 {
-    const struct scard_begin call = {
-        .size = sizeof call, .version = 1, .timeout_ms = FOREVER};
+    struct scard_begin call = {.size = sizeof call, .version = 1, .timeout_ms = FOREVER};
     pthread_t thread;
 
     (void)state;
