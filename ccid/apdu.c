@@ -184,14 +184,13 @@ static NTSTATUS receive_answer(struct transfer *t)
 }
 
 NTSTATUS ccid_apdu_receive(struct ccid_slot *slot, const struct ccid_command *command,
-                           UCHAR *answer, uint32_t room, uint32_t *got)
+                           uint64_t end_ms, UCHAR *answer, uint32_t room, uint32_t *got)
 {
-    const struct ccid_usb_port *port = &slot->port;
     struct transfer t = {
         .slot = slot,
         .answer = answer,
         .room = room,
-        .end_ms = port->ops->now_ms(port->usb) + CCID_COMMAND_MAX_MS,
+        .end_ms = end_ms,
         .command = *command,
     };
     NTSTATUS status = receive_answer(&t);

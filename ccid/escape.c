@@ -25,7 +25,7 @@ bool ccid_escape_is_allowed(void)
 }
 
 NTSTATUS ccid_escape_send(struct ccid_slot *slot, const uint8_t *bytes, uint32_t length,
-                          struct ccid_command *command)
+                          uint32_t total_ms, struct ccid_command *command)
 {
     NTSTATUS status;
 
@@ -34,6 +34,7 @@ NTSTATUS ccid_escape_send(struct ccid_slot *slot, const uint8_t *bytes, uint32_t
         .answer_type = CCID_ESCAPE_IN,
         .length = length,
         .timeout_ms = ESCAPE_MS,
+        .total_ms = total_ms,
     };
     if (length > slot->device->desc.message_size - CCID_HEADER_LENGTH) {
         ccid_cmd_log(slot, command, STATUS_NOT_SUPPORTED,
@@ -65,7 +66,7 @@ NTSTATUS ccid_escape(struct ccid_vendor_call *call)
 
     if (status != STATUS_SUCCESS)
         return status;
-    status = ccid_escape_send(call->slot, call->bytes, call->length, &command);
+    status = ccid_escape_send(call->slot, call->bytes, call->length, 0, &command);
     if (status == STATUS_SUCCESS && command.answer.length > call->room)
         status = STATUS_BUFFER_TOO_SMALL;
     if (status == STATUS_SUCCESS && command.answer.length != 0)

@@ -12,6 +12,8 @@
  * At APDU level and with T=0 the answer is the card's, and in extended APDU level it may
  * come in parts. T=1 at TPDU level is secure_t1.c's.
  *
+ * Bounds: an entry has ten minutes, all its messages together.
+ *
  * Deliberately not done: commands that need a second block (bPINOperation 06h) and pads
  * at character level; no reader is known to have them.
  */
@@ -28,6 +30,16 @@
 
 /* ---- the question ---------------------------------------------------------------- */
 
+/* Of the entry's time; 0: it is over. */
+static uint32_t left_ms(const struct ccid_pin_entry *entry)
+{
+    const struct ccid_usb_port *port = &entry->slot->port;
+    uint64_t now = port->ops->now_ms(port->usb);
+
+    return now < entry->transmission.end_ms ? (uint32_t)(entry->transmission.end_ms - now)
+                                            : 0;
+}
+
 NTSTATUS ccid_secure_ask(struct ccid_pin_entry *entry, uint32_t length)
 {
     struct ccid_slot *slot = entry->slot;
@@ -40,7 +52,13 @@ NTSTATUS ccid_secure_ask(struct ccid_pin_entry *entry, uint32_t length)
         .answer_type = CCID_DATA_BLOCK,
         .length = length,
         .timeout_ms = timeout_ms < TYPING_MS ? TYPING_MS : timeout_ms,
+        .total_ms = left_ms(entry),
     };
+    if (entry->command.total_ms == 0) {
+        ccid_cmd_log(slot, &entry->command, STATUS_IO_TIMEOUT,
+                     "the PIN entry comes to no end");
+        return STATUS_IO_TIMEOUT;
+    }
     if (ccid_state_changes(slot) != entry->transmission.changes)
         return STATUS_NO_MEDIA; /* another card, or none */
     status = ccid_cmd(slot, &entry->command);
@@ -58,8 +76,19 @@ NTSTATUS ccid_secure_ask(struct ccid_pin_entry *entry, uint32_t length)
 
 /* ---- what some readers want first -------------------------------------------------- */
 
+/* It is logged if it fails, and the reader is asked all the same. */
+static void tell(const struct ccid_pin_entry *entry, const uint8_t *bytes,
+                 uint32_t length)
+{
+    uint32_t total_ms = left_ms(entry);
+    struct ccid_command command;
+
+    if (total_ms != 0)
+        (void)ccid_escape_send(entry->slot, bytes, length, total_ms, &command);
+}
+
 /* A reader without texts of its own has ten, of 16 characters. */
-static void load_texts(struct ccid_slot *slot)
+static void load_texts(const struct ccid_pin_entry *entry)
 {
     static const uint8_t head[5] = {0xB2, 0xA0, 0x00, 0x4D, 0x4C};
     static const char texts[10][17] = {
@@ -68,12 +97,11 @@ static void load_texts(struct ccid_slot *slot)
         "Remove card     ", "Cancelled       ",
     };
     uint8_t bytes[sizeof(head) + 10 * 16];
-    struct ccid_command command;
 
     memcpy(bytes, head, sizeof(head));
     for (size_t i = 0; i < 10; i++)
         memcpy(bytes + sizeof(head) + 16 * i, texts[i], 16);
-    (void)ccid_escape_send(slot, bytes, sizeof(bytes), &command); /* logged */
+    tell(entry, bytes, sizeof(bytes));
 }
 
 static NTSTATUS prepare(const struct ccid_pin_entry *entry)
@@ -81,12 +109,11 @@ static NTSTATUS prepare(const struct ccid_pin_entry *entry)
     static const uint8_t case_1[3] = {0x80, 0x02, 0x00};
     struct ccid_slot *slot = entry->slot;
     uint32_t quirks = slot->device->desc.quirks;
-    struct ccid_command command;
 
     if ((quirks & CCID_QUIRK_PIN_LOAD_TEXTS) != 0)
-        load_texts(slot);
+        load_texts(entry);
     if ((quirks & CCID_QUIRK_PIN_ESCAPE_CASE_1) != 0 && entry->pin.apdu_length == 4)
-        (void)ccid_escape_send(slot, case_1, sizeof(case_1), &command);
+        tell(entry, case_1, sizeof(case_1));
     if ((quirks & CCID_QUIRK_PIN_WAIT) != 0 &&
         slot->port.ops->sleep_ms(slot->port.usb, KEY_MS) != CCID_USB_OK)
         return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
@@ -105,7 +132,8 @@ static NTSTATUS enter_by_apdu(struct ccid_pin_entry *entry, uint8_t *out, uint32
     status = ccid_secure_ask(entry, entry->pin.length);
     if (status != STATUS_SUCCESS || entry->user[0] != 0)
         return status;
-    return ccid_apdu_receive(entry->slot, &entry->command, out, room, got);
+    return ccid_apdu_receive(entry->slot, &entry->command, entry->transmission.end_ms,
+                             out, room, got);
 }
 
 static NTSTATUS enter(struct ccid_pin_entry *entry, uint8_t *out, uint32_t room,

@@ -298,9 +298,9 @@ NTSTATUS ccid_card_failed(struct ccid_slot *slot, const struct ccid_command *com
 
 NTSTATUS ccid_apdu_transmit(struct ccid_slot *slot);
 /* The card's answer, of which command has brought all or, at extended level, the first
- * part. *got counts what did not fit, too. */
+ * part; the rest has until end_ms. *got counts what did not fit, too. */
 NTSTATUS ccid_apdu_receive(struct ccid_slot *slot, const struct ccid_command *command,
-                           UCHAR *answer, uint32_t room, uint32_t *got);
+                           uint64_t end_ms, UCHAR *answer, uint32_t room, uint32_t *got);
 
 /* ---- mechanical.c ---------------------------------------------------------------- */
 

@@ -26,8 +26,9 @@ NTSTATUS ccid_secure(struct ccid_vendor_call *call, enum ccid_pin_operation oper
 bool ccid_escape_is_allowed(void);
 /* Sends a command of the vendor's to the reader, and gives its answer. */
 NTSTATUS ccid_escape(struct ccid_vendor_call *call);
-/* The same between ccid_card_enter and ccid_card_leave, the answer in command->answer. */
+/* The same between ccid_card_enter and ccid_card_leave, the answer in command->answer.
+ * total_ms: as in struct ccid_command. */
 NTSTATUS ccid_escape_send(struct ccid_slot *slot, const uint8_t *bytes, uint32_t length,
-                          struct ccid_command *command);
+                          uint32_t total_ms, struct ccid_command *command);
 
 #endif

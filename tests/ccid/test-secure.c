@@ -540,6 +540,54 @@ static void test_texts_are_loaded_before_the_question(void **state)
     bench_end(&bench);
 }
 
+/* A reader that asks for time again and again, in each message of the entry. */
+static void test_entry_has_ten_minutes_in_all(void **state)
+{
+    uint8_t in[64];
+    ULONG length = (ULONG)bench_bytes(VERIFY, in, sizeof(in));
+    struct bench bench;
+    uint64_t started;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    device_of(&bench)->desc.pin_support = 1;
+    script_command(&bench.usb, SECURE_APDU, "80 00000000 00 SS 80 FF 00");
+    script_in(&bench.usb, "80 03000000 00 SS 00 00 01 01 02 03")->delay_ms = 500000;
+    script_command(&bench.usb, "6F 00000000 00 SS 001000", "80 00000000 00 SS 80 FF 00");
+    script_resync(&bench.usb); /* the second part has not come */
+    started = bench.usb.now_ms;
+    assert_int_equal(bench_ioctl(&bench, VERIFY_CODE, in, length, 300),
+                     STATUS_IO_TIMEOUT);
+    assert_in_range(bench.usb.now_ms - started, 600000, 601000);
+    bench_end(&bench);
+}
+
+static void test_what_readers_want_first_is_in_the_ten_minutes(void **state)
+{
+    uint8_t in[64];
+    ULONG length =
+        (ULONG)bench_bytes("1E 00 82 00 00 08 04 02 00 09 04 00 00 00 00 04 00 00 00 "
+                           "00 20 00 80",
+                           in, sizeof(in));
+    struct bench bench;
+    uint64_t started;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    device_of(&bench)->desc.pin_support = 1;
+    device_of(&bench)->desc.quirks = CCID_QUIRK_PIN_ESCAPE_CASE_1;
+    script_command(&bench.usb, "6B 03000000 00 SS 000000 80 02 00",
+                   "83 00000000 00 SS 80 FF 00");
+    script_in(&bench.usb, "83 00000000 00 SS 00 00 00")->delay_ms = 550000;
+    script_command(&bench.usb, "69 13000000 00 SS 000000 00 " HEAD "00 00 00 00 20 00 80",
+                   "80 00000000 00 SS 80 FF 00");
+    script_resync(&bench.usb);
+    started = bench.usb.now_ms;
+    assert_int_equal(bench_ioctl(&bench, VERIFY_CODE, in, length, 2), STATUS_IO_TIMEOUT);
+    assert_in_range(bench.usb.now_ms - started, 600000, 601000);
+    bench_end(&bench);
+}
+
 static void test_second_entry_on_a_device_is_refused_while_one_runs(void **state)
 {
     struct bench bench;
@@ -578,6 +626,8 @@ int main(void)
         cmocka_unit_test(test_answer_in_parts_is_put_together_at_extended_level),
         cmocka_unit_test(test_readers_get_first_what_they_want_first),
         cmocka_unit_test(test_texts_are_loaded_before_the_question),
+        cmocka_unit_test(test_entry_has_ten_minutes_in_all),
+        cmocka_unit_test(test_what_readers_want_first_is_in_the_ten_minutes),
         cmocka_unit_test(test_second_entry_on_a_device_is_refused_while_one_runs),
     };
 
