@@ -89,10 +89,9 @@ static struct part take_locked(struct scfs_handle *handle, size_t size)
 /* The caller has a reference of its own: once it is answered, the client may close. */
 static void deliver(fuse_req_t req, struct scfs_handle *handle, struct part *part)
 {
-    int gone =
-        part->error != 0
-            ? fuse_reply_err(req, part->error)
-            : fuse_reply_buf(req, (const char *)part->bytes + part->skip, part->len);
+    const uint8_t *bytes = part->bytes != NULL ? part->bytes + part->skip : NULL;
+    int gone = part->error != 0 ? fuse_reply_err(req, part->error)
+                                : fuse_reply_buf(req, (const char *)bytes, part->len);
 
     if (part->taken) {
         pthread_mutex_lock(handle->lock);
