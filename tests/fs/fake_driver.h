@@ -30,6 +30,10 @@ unsigned fake_driver_services(void);
 /* The driver loses the reader for now: its tracker ends with an error. */
 void fake_driver_lose(PDEVICE_OBJECT device);
 
+/* What would take its time takes none: meanwhile is called in its place, perhaps within
+ * itself, and it can be cancelled during that, as 80 E6 can. NULL: it takes its time. */
+void fake_driver_at_once(void (*meanwhile)(void));
+
 #define FAKE_ATR     "3b0231ab"
 #define FAKE_SLOW_MS 300
 

@@ -91,6 +91,7 @@ static int answer(struct fuse_req *req, int error, int result, const void *reply
     req->answers++;
     req->error = error;
     req->result = result;
+    req->whole = len;
     req->len = len < FAKE_REPLY_MAX ? len : FAKE_REPLY_MAX;
     if (len > 0)
         memcpy(req->reply, reply, req->len);
@@ -128,6 +129,37 @@ int fuse_reply_write(fuse_req_t req, size_t count)
     if (req->then != NULL)
         req->then(req);
     return result;
+}
+
+int fuse_reply_open(fuse_req_t req, const struct fuse_file_info *file)
+{
+    return fuse_reply_buf(req, (const char *)file, sizeof *file);
+}
+
+int fuse_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry)
+{
+    return fuse_reply_buf(req, (const char *)entry, sizeof *entry);
+}
+
+int fuse_reply_attr(fuse_req_t req, const struct stat *attr, double timeout)
+{
+    (void)timeout;
+    return fuse_reply_buf(req, (const char *)attr, sizeof *attr);
+}
+
+int fuse_reply_readlink(fuse_req_t req, const char *target)
+{
+    return fuse_reply_buf(req, target, strlen(target));
+}
+
+void *fuse_req_userdata(fuse_req_t req)
+{
+    return req->userdata;
+}
+
+const struct fuse_ctx *fuse_req_ctx(fuse_req_t req)
+{
+    return &req->context;
 }
 
 int fuse_lowlevel_notify_poll(struct fuse_pollhandle *poll)

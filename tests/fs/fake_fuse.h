@@ -3,7 +3,9 @@
  * fake_fuse.h - requests without a kernel: in a program that links fake_fuse.c, libfuse's
  * fuse_req_interrupt_func, fuse_reply_err, fuse_reply_ioctl, fuse_reply_buf,
  * fuse_reply_poll (its events as bytes), fuse_reply_write, fuse_lowlevel_notify_poll and
- * fuse_pollhandle_destroy are these.
+ * fuse_pollhandle_destroy are these; likewise fuse_reply_open, fuse_reply_entry,
+ * fuse_reply_attr, fuse_reply_readlink (what they say as bytes), fuse_req_userdata and
+ * fuse_req_ctx.
  *
  * As in libfuse, the interrupt function is called with the request's lock held, at once
  * when the interrupt was there first, and setting another waits for one that runs.
@@ -37,8 +39,11 @@ struct fuse_req {
     bool gone;                          /* to be set: answers are not accepted */
     size_t written;                     /* of fuse_reply_write */
     void (*then)(struct fuse_req *req); /* what the client does once it has returned */
+    size_t whole;                       /* bytes of the answer; len of them are kept */
     size_t len;
     uint8_t reply[FAKE_REPLY_MAX];
+    void *userdata; /* to be set, like context */
+    struct fuse_ctx context;
 };
 
 /* What poll leaves with the daemon. */

@@ -158,6 +158,128 @@ def seeds_apdu(out):
     write(out, "apdu", "envelope-61", apdu(extended + b"\0\x10", OK, b"\x61\x10", bytes(16) + OK))
 
 
+# ---- text, config -------------------------------------------------------------------------
+
+
+def identity(vendor, product, serial, path):
+    fields = [(vendor, 104), (product, 104), ("CCID", 104), (serial, 104), (path, 64)]
+    return b"".join(text.encode().ljust(room, b"\0") for text, room in fields) + bytes(12)
+
+
+def seeds_text(out):
+    word = "Reader \u2603 \n1"
+    utf16 = word.encode("utf-16-le")
+    write(out, "text", "string", bytes([0, 2 + len(utf16), 3]) + utf16)
+    write(out, "text", "surrogate", bytes([0, 8, 3]) + bytes.fromhex("3dd8 00de 00d8"))
+    write(out, "text", "name", b"\1" + identity("ACME", "CCID 1", "../7", "1-2.3"))
+    for tag in range(35):
+        write(out, "text", f"attribute-{tag}", bytes([2, tag]) + b"\1\2\3\4")
+    write(out, "text", "hex", b"\3\x40" + b"00 A4\t0400 08f0\r\n")
+    for number, line in enumerate([b"insert reader0 3b00", b"plug 076b:3021:1", b"plug tpdu",
+                                   b"unplug reader1", b"type reader2 1234/4321"]):
+        write(out, "text", f"virtual-{number}", b"\4" + line)
+    for name in ["reader7", "control", "events", "vendor_name", "present"]:
+        write(out, "text", f"node-{name}", b"\5" + name.encode())
+
+
+def seeds_config(out):
+    write(out, "config", "rules", b"""# who may use what
+id=08e6:3437 serial=A\\x20B uid=1000 mode=600
+path=1-2.3 gid=27   mode=0660\t# the desk
+serial=7 uid=0 gid=0 mode=777
+""")
+    write(out, "config", "empty", b"\n  \n#\n")
+    for number, line in enumerate([b"id=12345:1 uid=1", b"uid=1", b"id=1234:5678", b"a", b"id=1234:5678 uid=4294967295",
+                                   b"serial=\\x00 uid=1", b"path=1 path=2 uid=1", b"path=1 mode=1000"]):
+        write(out, "config", f"wrong-{number}", line)
+
+
+# ---- fs -----------------------------------------------------------------------------------
+
+(OPEN, CLOSE, READ, WRITE, CALL, SESSION, IOCTL, POLL, FLOCK, INTERRUPT, TREE) = range(11)
+(TIME, WORK, INSERT, REMOVE, PLUG, UNPLUG, LOSE, TRACE, SERVICE) = range(0xC0, 0xC9)
+CONTROL, TRANSMIT, POWER, STATE, ATR, NAME, OWNER, RESETS, LAST_ERROR = range(1, 10)
+PRESENT, ABSENT, CHANGES, TRACE_FILE = range(12, 16)
+FIRST = 1  # the reader that is there
+
+
+def opened(file, kind, flags=1, reader=FIRST, uid=1):
+    return bytes([OPEN, file, kind, reader, flags, uid])
+
+
+def read(file, size=255, offset=0):
+    return bytes([READ, file]) + u16(size) + bytes([offset])
+
+
+def written(file, text):
+    return bytes([WRITE, file]) + u16(len(text)) + text
+
+
+def call(file, code, data=b"", room=64, timeout=200, flags=0):
+    return bytes([CALL, file, code, len(data), room, timeout, flags]) + data
+
+
+def session(file, which, *words):
+    data = b"".join(struct.pack("<I", word) for word in words)
+    return bytes([SESSION, file, which, len(data)]) + data
+
+
+def u32(number):
+    return struct.pack("<I", number)
+
+
+CONNECT, DISCONNECT, BEGIN, END, INFO, REPLY_SIZE = range(6)
+FOREVER = 0xFFFFFFFF
+READY = call(0, 1, u32(1)) + call(0, 12, u32(3))
+IO = u32(2) + u32(8)
+
+
+def seeds_fs(out):
+    def put(name, *parts, options=0, seed=0):
+        write(out, "fs", name, u16(seed) + bytes([options]) + b"".join(parts))
+
+    two = opened(0, CONTROL) + opened(1, CONTROL, uid=2)
+    put("calls", two, READY, call(0, 5, IO + SELECT), call(0, 14), call(1, 2, u32(0x10100)),
+        call(1, 15), call(0, 11), bytes([REMOVE, 0]), call(0, 10), bytes([INSERT, 0, 1]))
+    put("sessions", two, session(0, CONNECT, 2, 3, FOREVER), session(1, CONNECT, 2, 3, FOREVER),
+        session(0, BEGIN, FOREVER), session(1, BEGIN, FOREVER), call(1, 5, IO + SELECT), session(1, INFO),
+        session(0, END, 1), session(0, REPLY_SIZE), session(1, END, 2), session(1, DISCONNECT, 0),
+        session(0, DISCONNECT, 1), bytes([WORK]))
+    put("exclusive", two, session(0, CONNECT, 1, 3, FOREVER), session(1, CONNECT, 2, 3, 10),
+        bytes([CLOSE, 0]), session(1, CONNECT, 3, 0, 10), bytes([WORK, WORK]))
+    put("locks", two, bytes([FLOCK, 0, 0, FLOCK, 1, 0, FLOCK, 1, 1, INTERRUPT, 0, FLOCK, 0, 3, FLOCK, 1, 0]))
+    put("transmit", opened(0, TRANSMIT), written(0, b"00A4 0000 02 3F00\n"), read(0), read(0),
+        written(0, b"80E80000\n"), bytes([POLL, 0, 1]), read(0, 3), read(0))
+    put("bytes", opened(0, CONTROL), written(0, SELECT), read(0), written(0, b"\x80\xe8\0\0"), read(0, 2))
+    put("power", opened(0, POWER), written(0, b"cold\n"), written(0, b"warm"), written(0, b"off\n"), read(0),
+        opened(1, STATE, 0), read(1), opened(2, ATR, 0), read(2))
+    put("events", opened(0, PRESENT, 0), read(0), read(0), opened(1, ABSENT, 0), read(1), bytes([POLL, 1, 1]),
+        opened(2, CHANGES, 4), read(2), bytes([REMOVE, 0]), read(2), bytes([INSERT, 0, 0x3B]), read(2))
+    put("virtual", opened(0, 3, 1, 0, 0), written(0, b"plug\n"), written(0, b"plug 1234:5678\nremove reader0\n"),
+        written(0, b"insert reader0 3b00\n"), written(0, b"unplug reader0\n"), opened(1, 2, 0, 0), read(1))
+    put("meanwhile", two, READY, call(0, 5, IO + b"\x80\xe4\1\0"), call(1, 5, IO + SELECT), call(1, 14),
+        session(1, BEGIN, FOREVER), bytes([INTERRUPT, 0, 0xFF]), call(1, 5, IO + b"\x80\xe6\0\0", flags=1),
+        bytes([REMOVE, 0, 0xFF]), read(0))
+    put("kept", opened(0, CONTROL), READY, call(0, 5, IO + b"\x80\xe4\1\0", flags=1), bytes([INTERRUPT, 0, 0xFF]), read(0))
+    put("atr", opened(0, ATR, 0), read(0), bytes([REMOVE, 0, INSERT, 0, 0x3F]), read(0), bytes([WORK]),
+        bytes([0xFF]), read(0), options=1)
+    put("demand", opened(0, ATR, 0), read(0), bytes([WORK]), read(0), options=2)
+    put("timers", two, session(0, BEGIN, FOREVER), session(1, BEGIN, 50), bytes([TIME]) + u16(60),
+        session(1, BEGIN, FOREVER), bytes([TIME]) + u16(2000), bytes([WORK]), options=12)
+    put("trace", opened(0, TRACE_FILE, 0, uid=0), read(0), bytes([TRACE, 0, 1, 20]) + bytes(20), read(0, 2000), read(0, 2000))
+    put("readers", bytes([PLUG, 1, PLUG, 0]), opened(0, CONTROL, 1, 2), opened(1, STATE, 0, 3), bytes([UNPLUG, 1]),
+        read(1), call(0, 14), bytes([LOSE, 0, SERVICE, 0, 5, TIME, 9, 0, WORK]))
+    put("tree", *(bytes([TREE, 0, 0, 0, len(n)]) + n for n in (b"reader0", b"by-id", b"version")),
+        bytes([TREE, 2, 0, 0, 255]), bytes([TREE, 2, 0, 1, 255, TREE, 2, 10, 1, 250, TREE, 1, 4, 1, 0, TREE, 3, 16, 1, 0]),
+        bytes([TREE, 2, 5, 0, 255, TREE, 2, 6, 0, 255]))
+    put("texts", *(opened(0, k, 0) + read(0) + bytes([CLOSE, 0]) for k in range(4, 10)),
+        *(opened(0, k, 0) + read(0) + bytes([CLOSE, 0]) for k in range(64, 99)),
+        opened(1, 4, 0, 0), read(1, 4000), opened(2, 1, 0, 0), read(2))
+    put("quota", *(opened(f, CONTROL) for f in range(6)), session(0, BEGIN, FOREVER),
+        *(session(f, BEGIN, FOREVER) for f in range(1, 6)), options=32)
+    put("failing", two, READY, session(0, BEGIN, FOREVER), session(1, BEGIN, FOREVER), bytes([UNPLUG, 0]), seed=77)
+
+
 # ---- from the data folder ---------------------------------------------------------------
 
 
