@@ -124,9 +124,14 @@ static bool is_unchanged(const struct wait *wait, struct reader *reader)
     return !wait->first && wait->set != NULL && watch_is_unchanged(wait->set, reader);
 }
 
-/* EALREADY: it is unchanged. One that this process remembers may have gone, and come back
- * under its name: then its counter is another (reader.h). */
-static int look_for_reader(struct wait *wait, const char *name, struct scard_info *info)
+/* What a look at one reader has come to, beside an errno. One that this process remembers
+ * may have gone, and come back under its name: then its counter is another (reader.h). */
+struct found {
+    struct scard_info info;
+    bool unchanged; /* there is no info */
+};
+
+static int look_for_reader(struct wait *wait, const char *name, struct found *found)
 {
     int error = ENOENT;
 
@@ -135,7 +140,8 @@ static int look_for_reader(struct wait *wait, const char *name, struct scard_inf
 
         if (reader == NULL)
             return error;
-        error = is_unchanged(wait, reader) ? EALREADY : look_at_card(wait, reader, info);
+        found->unchanged = is_unchanged(wait, reader);
+        error = found->unchanged ? 0 : look_at_card(wait, reader, &found->info);
         reader_put(reader);
         if (error != ENODEV && error != ENOENT && error != ENOTCONN)
             return error;
@@ -145,13 +151,13 @@ static int look_for_reader(struct wait *wait, const char *name, struct scard_inf
 
 static int look_at_reader(struct wait *wait, SCARD_READERSTATE *state)
 {
-    struct scard_info info;
-    int error = look_for_reader(wait, state->szReader, &info);
+    struct found found = {.unchanged = false};
+    int error = look_for_reader(wait, state->szReader, &found);
 
-    if (error == EALREADY)
+    if (error == 0 && found.unchanged)
         return 0;
     if (error == 0)
-        tell_of_card(state, &info);
+        tell_of_card(state, &found.info);
     if (wait->first || (error != ENOENT && error != ENODEV))
         return error;
     tell_unknown(state);
