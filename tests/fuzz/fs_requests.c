@@ -206,17 +206,17 @@ static void write_file(struct fuzz_input *in, int file, bool inside)
     fuzz_faults_pause();
     text = fuzz_piece(in, wanted, &len);
     fuzz_faults_resume();
+    if (is_kind(file, SCFS_VIRTUAL))
+        fs_work_threads(); /* it may plug, and unplug */
     call = new_call(file, 0);
     if (call != NULL) {
-        if (is_kind(file, SCFS_VIRTUAL))
-            fs_work_threads(); /* it may plug, and unplug */
         scfs_ops.write(&call->req, fs_files[file].ino, (const char *)text, len, 0,
                        &fs_files[file].info);
-        if (is_kind(file, SCFS_VIRTUAL))
-            fs_work_no_threads();
         if (call->req.answers == 1 && call->req.error == 0)
             FUZZ_CHECK(call->req.written <= len);
     }
+    if (is_kind(file, SCFS_VIRTUAL))
+        fs_work_no_threads();
     free(text);
 }
 

@@ -280,6 +280,87 @@ def seeds_fs(out):
     put("failing", two, READY, session(0, BEGIN, FOREVER), session(1, BEGIN, FOREVER), bytes([UNPLUG, 0]), seed=77)
 
 
+# ---- vpcd ---------------------------------------------------------------------------------
+
+(SAYS, ANSWERS, HANGS_UP, TAKES, COMMAND, READS, ABORTS, LATER) = range(8)
+DIAL = bytes([SAYS]) + u16(0)
+
+
+def answers(data):
+    return bytes([ANSWERS]) + u16(len(data)) + data
+
+
+def command(which, seq, data=b""):
+    return bytes([COMMAND, which, seq, len(data)]) + data
+
+
+def reads(ms):
+    return bytes([READS]) + u16(ms)
+
+
+def seeds_vpcd(out):
+    half = bytes([SAYS]) + u16(1) + b"\0"
+    up = half + bytes([SAYS]) + u16(0) + command(0, 1)
+    atr = bytes.fromhex(ATRS["t0-t1"])
+    # Half a header connects; the length's other half is that of the ATR.
+    powered = up + bytes([SAYS]) + u16(1 + len(atr)) + bytes([len(atr)]) + atr + reads(10)
+    write(out, "vpcd", "power", u16(0) + powered + command(1, 2) + reads(10))
+    write(out, "vpcd", "select", u16(0) + powered + command(2, 2, SELECT) + answers(OK) + reads(10))
+    write(out, "vpcd", "slow", u16(0) + powered + command(2, 2, SELECT) + reads(600) + reads(600) + answers(OK) + reads(9))
+    write(out, "vpcd", "silent", u16(0) + powered + command(2, 2, SELECT) + reads(65000) * 3 + answers(OK) + reads(9))
+    write(out, "vpcd", "abort", u16(0) + powered + command(2, 2, SELECT) + bytes([ABORTS, 3]) + command(5, 3) + reads(9)
+          + reads(9) + command(2, 4, SELECT) + answers(OK) * 2 + reads(9))
+    write(out, "vpcd", "unasked", u16(0) + powered + answers(OK) + command(3, 2) + reads(9))
+    write(out, "vpcd", "hang-up", u16(0) + powered + command(2, 2, SELECT) + bytes([HANGS_UP]) + reads(9) + powered)
+    write(out, "vpcd", "takes-little", u16(0) + bytes([TAKES]) + u16(1) + powered + command(2, 2, SELECT) + DIAL * 9
+          + bytes([TAKES]) + u16(0) + command(2, 3, SELECT) + reads(9))
+    write(out, "vpcd", "failing", u16(321) + powered + command(2, 2, SELECT) + answers(OK) + reads(10))
+
+
+# ---- pcsc ---------------------------------------------------------------------------------
+
+(ESTABLISH, RELEASE, CANCEL, LIST, GROUPS, CHANGE, CONNECT_CARD, RECONNECT, DISCONNECT_CARD, TRANSACTION,
+ STATUS, TRANSMIT_APDU, CONTROL_CODE, GET, SET) = range(15)
+END_OF = bytes([3])
+
+
+def honest_read(number=0):
+    return bytes([0, 0, number])  # opened, and read
+
+
+def directory(*numbers):
+    return b"\0" + b"".join(bytes([0, n]) for n in numbers) + END_OF
+
+
+def seeds_pcsc(out):
+    start = u16(0) + bytes([ESTABLISH, 0, 2]) + honest_read()
+    readers = bytes([LIST, 0, 200]) + honest_read(1) + directory(0, 1) + honest_read(0) + honest_read(1)
+    # Looked for by its name; then `control`, the name once more, `control` and CONNECT.
+    connect = (bytes([CONNECT_CARD, 0, 0, 0, 2, 3]) + directory(0) + honest_read(0) + b"\0" + honest_read(0)
+               + b"\0" + b"\0")
+    info = bytes([1, 24, 8]) + u32(0) + u32(6) + u32(1) + u32(0) + u32(2) + u32(0)
+    write(out, "pcsc", "list", start + readers + bytes([GROUPS, 0, 0, RELEASE, 0]))
+    write(out, "pcsc", "own-memory", start + readers.replace(bytes([LIST, 0, 200]), bytes([LIST, 0, 0])))
+    write(out, "pcsc", "connect", start + connect + bytes([STATUS, 0, 100, 33]) + info + bytes([DISCONNECT_CARD, 0, 1, 0, 0]))
+    write(out, "pcsc", "transmit", start + connect + bytes([TRANSMIT_APDU, 0]) + u16(7) + u16(300) + SELECT + b"\0"
+          + bytes([TRANSMIT_APDU, 0]) + u16(7) + u16(300) + SELECT + bytes([2, 4, 1, 12, 13]) + b"a" * 30)
+    write(out, "pcsc", "long", start + connect + bytes([TRANSMIT_APDU, 0]) + u16(7) + u16(65000)
+          + bytes.fromhex("00b00000000000") + bytes([0, 0, 9]) + bytes([TRANSMIT_APDU, 0]) + u16(7) + u16(99)
+          + bytes.fromhex("00b00000000000") + bytes([0, 1, 200]) + bytes(200))
+    write(out, "pcsc", "calls", start + connect + bytes([CONTROL_CODE, 0]) + u32(0x42000D48) + bytes([4, 60]) + bytes(4) + b"\0"
+          + bytes([GET, 0]) + u32(0x10100) + bytes([60]) + b"\0" + bytes([GET, 0]) + u32(0x7FFF0003) + bytes([60])
+          + bytes([SET, 0]) + u32(0x10100) + bytes([4]) + bytes(4) + b"\0")
+    write(out, "pcsc", "transactions", start + connect + bytes([TRANSACTION, 0, 0, 0, TRANSACTION, 0, 0, 0, TRANSACTION, 0, 2, 0])
+          + bytes([RECONNECT, 0, 2, 3, 1]) + bytes(9))
+    write(out, "pcsc", "change", start + bytes([CHANGE, 0, 9, 2, 0, 0, 0, 0, 4, 0, 0, 0]) + directory(0) + honest_read(0)
+          + b"\0" + honest_read(0) + b"\0" + info + bytes(30))
+    write(out, "pcsc", "wait", start + bytes([CHANGE, 0, 9, 1, 0, 0x10, 0, 1]) + directory(0) + honest_read(0)
+          + b"\0" + honest_read(0) + b"\0" + info + bytes([0]) + info + bytes([3, 4]) + info + bytes(9))
+    write(out, "pcsc", "by-text", start + bytes([CHANGE, 0, 0, 1, 0, 0, 0, 0]) + directory(0) + honest_read(0)
+          + bytes([2, 13]) + b"\0" + honest_read(0) + bytes([0, 0]) + honest_read() * 3)
+    write(out, "pcsc", "failing", u16(123) + (start + readers + connect)[2:])
+
+
 # ---- from the data folder ---------------------------------------------------------------
 
 
