@@ -21,6 +21,9 @@
 #define PENDING_MAX  16
 #define ROOM_MAX     66000
 #define REQUEST_MS   (CCID_COMMAND_MAX_MS + 1000)
+/* Once the device does as it should: turns until a card is reset. Some quarantines and
+ * retries in vain may be before that. */
+#define TURNS_MAX 20
 
 /* One request, until it is completed. */
 struct request {
@@ -271,9 +274,36 @@ static void sleep_or_wake(bool sleeps)
 
 /* ---- the life of a reader ---------------------------------------------------------- */
 
+static bool asleep;
+
+/* The device does as it should from now on, and its user puts in another card. */
+static void mended(void)
+{
+    static const uint8_t absent[] = {0x50, 0x02}, present[] = {0x50, 0x03};
+    const ULONG minor = SCARD_COLD_RESET;
+    NTSTATUS status = STATUS_UNSUCCESSFUL;
+
+    fuzz_faults(0);
+    device.honest = true;
+    if (asleep)
+        sleep_or_wake(false);
+    for (int turn = 0; turn < TURNS_MAX && status != STATUS_SUCCESS; turn++) {
+        service();
+        if (device.started) {
+            device.notify(device.notify_context, absent, sizeof absent);
+            device.now_ms += 1000;
+            device.notify(device.notify_context, present, sizeof present);
+            device.now_ms += 1000;
+            service();
+        }
+        status = call(0, IOCTL_SMARTCARD_POWER, (const uint8_t *)&minor, sizeof minor,
+                      SCARD_ATR_LENGTH);
+    }
+    FUZZ_CHECK(status == STATUS_SUCCESS);
+}
+
 static void run(struct fuzz_input *in)
 {
-    bool asleep = false;
 
     for (int i = 0; i < REQUESTS_MAX && fuzz_left(in) > 0; i++) {
         switch (fuzz_u8(in) % SESSION_REQUESTS) {
@@ -342,6 +372,7 @@ void driver_session(const struct session_reader *reader, struct fuzz_input *in)
     NTSTATUS status;
 
     pending_count = 0;
+    asleep = false;
     ccid_set_escape(true);
     bench_begin(&bench, BENCH_EXTENDED);
     describe(reader);
@@ -352,6 +383,8 @@ void driver_session(const struct session_reader *reader, struct fuzz_input *in)
     FUZZ_CHECK(device.entered == 0);
     if (status == STATUS_SUCCESS) {
         run(in);
+        if (!device.gone && fuzz_left(in) == 0 && reader->protocol == 0)
+            mended();
         if (device.gone || (device.now_ms & 1)) {
             ccid_device_remove(bench.device, true);
             bench.device = NULL;

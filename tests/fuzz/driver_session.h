@@ -6,8 +6,8 @@
  * What is checked: every request is completed once, within ten minutes and a second of
  * virtual time, with a status that has a name and an errno; it returns no more than there
  * is room for, of the device's bytes no more than the device sent, and nothing when it
- * fails. A request of a card that is gone, and the removal of the device, end what
- * waits.
+ * fails. The removal of the device ends what waits. And whatever it has said, once a
+ * device with bulk endpoints does as it should, a card in it is reset.
  */
 #ifndef TESTS_FUZZ_DRIVER_SESSION_H
 #define TESTS_FUZZ_DRIVER_SESSION_H

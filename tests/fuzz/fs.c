@@ -144,6 +144,19 @@ static void meanwhile(void)
     depth--;
 }
 
+/* Nothing is left of anybody. */
+static void check_nothing_left(struct scfs_reader *reader)
+{
+    FUZZ_CHECK(IsListEmpty(&reader->waits) && IsListEmpty(&reader->pollers));
+    FUZZ_CHECK(IsListEmpty(&reader->tasks) && IsListEmpty(&reader->turn.line));
+    FUZZ_CHECK(reader->turn.holder == NULL && reader->turn.admitted == 0 &&
+               reader->turn.waiting == 0);
+    FUZZ_CHECK(reader->users == 0 && reader->handles == 0);
+    FUZZ_CHECK(reader->connections.count == 0 && reader->connections.exclusive == NULL);
+    FUZZ_CHECK(reader->card.users == 0);
+    FUZZ_CHECK(!reader->executor->busy && IsListEmpty(&reader->executor->queue));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
@@ -172,6 +185,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in.left = 0; /* nobody else comes */
     fs_work_do_all();
     fs_requests_end();
+    fs_work_threads(); /* what closing has left to others, too */
+    fs_work_no_threads();
+    for (uint64_t at = 0;;) {
+        struct scfs_reader *reader = scfs_registry_after(&bare_fs, at);
+
+        if (reader == NULL)
+            break;
+        at = reader->sequence;
+        check_nothing_left(reader);
+        scfs_reader_put(reader);
+    }
     fs_work_threads();
     bare_end();
     return 0;

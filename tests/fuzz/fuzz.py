@@ -40,7 +40,7 @@ def fuzz(build, name, seconds, data):
     command = [
         os.path.join(build, "tests", "fuzz", "fuzz-" + name),
         f"-max_total_time={seconds}", f"-timeout={UNIT_SECONDS}", f"-rss_limit_mb={MEMORY_MB}",
-        "-print_final_stats=1", f"-artifact_prefix={crashes}/",
+        "-print_final_stats=1", "-entropic=0", f"-artifact_prefix={crashes}/",
         corpus, *filter(os.path.isdir, seeds),
     ]
     start = time.monotonic()

@@ -2,7 +2,8 @@
 /*
  * hostile_device.h - a CCID device whose every byte, result and moment comes from the
  * input. Time is virtual: it passes when somebody waits. When the input is at its end the
- * device is silent for ever.
+ * device is silent for ever, or, where it is told so, an honest reader with a card in
+ * every slot (of its bulk endpoints).
  *
  * A read takes one of these from the input (enum device_says), and so does a control
  * request, to which an answer is a length (two bytes) and the data stage:
@@ -39,6 +40,10 @@ struct hostile_device {
     size_t received;         /* bytes that the host has got from it */
     size_t transfers;
     bool cancelled, gone, started;
+    bool honest;     /* to be set: once the input is at its end */
+    uint8_t active;  /* slots whose card has power then, a bit each */
+    bool unanswered; /* a message has come and nothing was said since */
+    size_t owed;     /* bytes of a message to it that comes in two transfers */
     int entered;
     ccid_usb_notify *notify;
     void *notify_context;
