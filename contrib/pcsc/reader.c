@@ -221,7 +221,7 @@ static int presence_by_text(int number, struct scard_info *info)
     for (int i = 0; i < LOOKS && error == EAGAIN; i++) {
         info->flags = SCARD_INFO_PRESENT;
         error = mount_text(number, "events/present", text, sizeof text);
-        if (error != EAGAIN)
+        if (error == 0)
             break;
         info->flags = 0;
         error = mount_text(number, "events/absent", text, sizeof text);

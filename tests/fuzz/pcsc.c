@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "contrib/pcsc/library.h"
-#include "contrib/pcsc/reader.h"
 #include "faults.h"
 #include "fuzz.h"
 #include "hostile_mount.h"
@@ -321,25 +320,6 @@ static void call(void)
     }
 }
 
-static void forget_reader(const char *name)
-{
-    struct reader *reader;
-    int error;
-
-    while ((reader = reader_find(name, &error)) != NULL) {
-        reader_lost(reader);
-        reader_put(reader);
-    }
-}
-
-/* The library remembers readers for as long as the process lives; here that is over. */
-static void forget_readers(void)
-{
-    forget_reader("");
-    for (unsigned i = 0; hostile_mount_name(i) != NULL; i++)
-        forget_reader(hostile_mount_name(i));
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
@@ -358,7 +338,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)SCardDisconnect(card[i], SCARD_RESET_CARD);
     for (int i = 0; i < CONTEXTS_MAX; i++)
         (void)SCardReleaseContext(context[i]);
-    forget_readers();
     FUZZ_CHECK(hostile_mount_open_files() == 0);
     return 0;
 }
