@@ -16,6 +16,7 @@
 #include "fs/mount.h"
 #include "fs/notify.h"
 #include "fs/power.h"
+#include "fs/privileges.h"
 #include "fs/trace.h"
 
 #include <errno.h>
@@ -328,6 +329,7 @@ static int live(struct life *life)
 
     if (!scfs_mount_enter(&life->mount, &life->fs))
         return 1;
+    scfs_privileges_no_dumps(); /* may have become somebody else */
     termination_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     sigaction(SIGUSR1, &nudge, NULL);
@@ -360,6 +362,7 @@ int scfs_run(const struct scfs_options *options, const struct scfs_driver *drive
         return 1;
     }
     life->ready_pipe = -1;
+    scfs_privileges_no_dumps();
     scfs_init(&life->fs, options, driver);
     scfs_log_open(options->foreground);
     life->fs.session = scfs_session_new(&life->fs, true);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * privileges.c - to become an ordinary user for good (capabilities(7)).
+ * privileges.c - to become an ordinary user for good (capabilities(7)), and to keep
+ * memory to ourselves.
  *
  * The order matters: groups and the bounding set need capabilities, which are gone with
  * the user. The bounding set is emptied, too, so that not even a setuid program that
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -55,4 +57,16 @@ bool scfs_privileges_drop(const struct scfs_user *user)
            setresgid(user->gid, user->gid, user->gid) == 0 &&
            setresuid(user->uid, user->uid, user->uid) == 0 && drop_capabilities() &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+/* The limit alone would not keep a core from a core_pattern that is a pipe; the flag
+ * alone may be overruled by fs.suid_dumpable=2. It says, too, that files in /proc/PID are
+ * root's, and that nobody without CAP_SYS_PTRACE may attach. The kernel sets it anew at a
+ * change of the user. */
+void scfs_privileges_no_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

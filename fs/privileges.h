@@ -22,4 +22,8 @@ bool scfs_privileges_find(const char *name, struct scfs_user *user);
  */
 bool scfs_privileges_drop(const struct scfs_user *user);
 
+/* What is in this memory (PINs, keys on their way) goes into no core and to no process of
+ * the same user. */
+void scfs_privileges_no_dumps(void);
+
 #endif

@@ -50,6 +50,12 @@ status() {
     sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
 }
 
+# no_dumps PID: no core, whatever its limit and the pattern are; nobody may attach
+no_dumps() {
+    grep -q '^Max core file size  *0  *0 ' "/proc/$1/limits" || return
+    is "whose /proc/PID is not the user's" 0 "$(stat -c %u "/proc/$1/mem")"
+}
+
 unmount() {
     umount -l "$mnt"
     eventually 10 not is_mounted
@@ -65,6 +71,9 @@ ordinary_user() {
         "$(as "$user" stat -c %u:%g:%a "$mnt/reader0/control")"
     step 'he may touch' may_use "$user" "$mnt/reader0/control"
     step 'others may not look' not as 1 test -e "$mnt/version"
+    pid=$(daemon_with "^$mnt\$")
+    step 'it leaves no core' no_dumps "$pid"
+    step 'he may not look into its memory' not as "$user" head -c 0 "/proc/$pid/mem" 2>/dev/null
     step 'he unmounts' as "$user" fusermount3 -u "$mnt"
     step 'it is gone' eventually 10 not is_mounted
 }
@@ -138,6 +147,7 @@ for set in CapInh CapPrm CapEff CapBnd CapAmb; do
     is "it has no $set" 0000000000000000 "$(status "$pid" "$set")"
 done
 is 'and gets no new one' 1 "$(status "$pid" NoNewPrivs)"
+step 'it leaves no core' no_dumps "$pid"
 is 'it is the user' "$(id -u nobody)" "$(status "$pid" Uid | cut -f 4)"
 is 'with his groups' "$(id -g nobody)" "$(status "$pid" Gid | cut -f 4)"
 is 'the files are root'\''s' 0:660 "$(stat -c %u:%a "$r/control")"
