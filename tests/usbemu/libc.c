@@ -289,3 +289,26 @@ EMU_EXPORT ssize_t pread64(int fd, void *buffer, size_t len, off64_t offset)
 {
     return pread(fd, buffer, len, offset);
 }
+
+/* The same as they are called by what was compiled with _FORTIFY_SOURCE; room is what the
+ * compiler knows of the buffer. */
+EMU_EXPORT ssize_t __read_chk(int fd, void *buffer, size_t len, size_t room)
+{
+    if (len > room)
+        abort();
+    return read(fd, buffer, len);
+}
+
+EMU_EXPORT ssize_t __pread_chk(int fd, void *buffer, size_t len, off_t offset,
+                               size_t room)
+{
+    if (len > room)
+        abort();
+    return pread(fd, buffer, len, offset);
+}
+
+EMU_EXPORT ssize_t __pread64_chk(int fd, void *buffer, size_t len, off64_t offset,
+                                 size_t room)
+{
+    return __pread_chk(fd, buffer, len, offset, room);
+}
