@@ -12,16 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static FILE *trace_file;
+
+/* Later the program may be confined. */
+__attribute__((constructor)) static void open_trace(void)
+{
+    const char *path = getenv("USBEMU_TRACE");
+
+    if (path && *path)
+        trace_file = fopen(path, "ae");
+}
+
 static void trace(const struct emu_device *device, char direction, const uint8_t *p,
                   size_t len)
 {
-    static FILE *file;
-    static bool tried;
-    const char *path = tried ? NULL : getenv("USBEMU_TRACE");
+    FILE *file = trace_file;
 
-    tried = true;
-    if (path && *path)
-        file = fopen(path, "ae");
     if (!file)
         return;
     fprintf(file, "%lld %s %c", (long long)(emu_now_ns() / 1000), device->name,

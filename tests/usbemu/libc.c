@@ -59,7 +59,7 @@ static int open_attribute(const char *path)
     struct emu_device *device;
     char *value = NULL;
     size_t len = 0;
-    int fd;
+    int fd, ends[2];
 
     while (first > path && first[-1] != '/')
         first--;
@@ -84,12 +84,16 @@ static int open_attribute(const char *path)
     }
     if (strcmp(last + 1, "descriptors") != 0)
         value[len++] = '\n'; /* takes the terminator's place */
-    fd = memfd_create("usbemu-attribute", MFD_CLOEXEC);
-    if (fd >= 0 &&
-        (write(fd, value, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0)) {
-        close(fd);
-        fd = -1;
-        errno = EIO;
+    /* A pipe, which every program may make; a confined one has few ways to a file. */
+    fd = -1;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+        if (write(ends[1], value, len) == (ssize_t)len) {
+            fd = ends[0];
+        } else {
+            close(ends[0]);
+            errno = EIO;
+        }
+        close(ends[1]);
     }
     free(value);
     return fd;
