@@ -3,7 +3,7 @@
  * mount.c - mounting and unmounting. There are three ways:
  *
  * libfuse mounts: by itself for root, by fusermount3 for everybody else. The mount is
- * ours, and we take it away.
+ * ours, and a process that we leave behind for that takes it away (unmounter.c).
  *
  * Who started us has mounted and passes the connection as /dev/fd/N (mount.fuse3 with
  * drop_privileges).
@@ -80,6 +80,7 @@ struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other)
 bool scfs_mount_take(struct scfs_mount *mount, const struct scfs_options *options)
 {
     mount->lock = -1;
+    mount->unmounter.link = -1;
     mount->passed = scfs_options_passed(options);
     mount->left = mount->passed || options->user != NULL;
     if (!mount->passed)
@@ -127,6 +128,10 @@ bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
 {
     if (fs->options->user != NULL)
         return enter_as(mount, fs->session, fs->options->user);
+    if (!mount->left && !scfs_unmounter_start(&mount->unmounter, mount->path)) {
+        scfs_complain("cannot start a process: %s", strerror(errno));
+        return false;
+    }
     if (fuse_session_mount(fs->session, mount->path) == 0)
         return true;
     if (!mount->passed && !asked_for_allow_other(fs->options)) {
@@ -143,16 +148,16 @@ bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
     return false;
 }
 
-void scfs_mount_abandon(const struct scfs_mount *mount)
+void scfs_mount_abandon(struct scfs_mount *mount)
 {
-    if (!mount->left && scfs_mount_point_mounted(mount->path))
-        scfs_mount_point_detach(mount->path);
+    scfs_unmounter_do(&mount->unmounter);
 }
 
 /*
  * After a lazy unmount with files still open nothing is mounted any more, but the kernel
- * keeps the connection. libfuse would try to unmount and complain; it does not when it
- * sees the connection broken, so it gets one that is: a pipe without a reader.
+ * keeps the connection. libfuse would try to unmount, which it cannot (unmounter.c), and
+ * complain; it does not when it sees the connection broken, so it gets one that is: a
+ * pipe without a reader.
  */
 static void break_connection(struct fuse_session *session)
 {
@@ -172,7 +177,8 @@ void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
             if (scfs_mount_point_mounted(mount->path))
                 scfs_log(LOG_NOTICE, "%s: stays mounted until root unmounts it",
                          mount->path);
-        } else if (mount->path != NULL && !scfs_mount_point_mounted(mount->path)) {
+        } else {
+            scfs_unmounter_do(&mount->unmounter);
             break_connection(fs->session);
         }
         fuse_session_unmount(fs->session);

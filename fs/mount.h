@@ -4,12 +4,14 @@
 #define SCFS_MOUNT_H
 
 #include "fs/internal.h"
+#include "fs/unmounter.h"
 
 struct scfs_mount {
-    char *path;  /* absolute, without links; or /dev/fd/N */
-    int lock;    /* the directory below the mount, locked; -1: none */
-    bool passed; /* path is /dev/fd/N: who started us has mounted */
-    bool left;   /* its unmounting is left to whoever may do that */
+    char *path;                      /* absolute, without links; or /dev/fd/N */
+    int lock;                        /* the directory below the mount, locked; -1: none */
+    bool passed;                     /* path is /dev/fd/N: who started us has mounted */
+    bool left;                       /* its unmounting is left to whoever may do that */
+    struct scfs_unmounter unmounter; /* who does it, otherwise */
 };
 
 /* Says why on stderr. */
@@ -26,7 +28,7 @@ struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other);
 bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs);
 
 /* Unmounts, in a thread that does not serve, without waiting for those who do. */
-void scfs_mount_abandon(const struct scfs_mount *mount);
+void scfs_mount_abandon(struct scfs_mount *mount);
 
 void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs);
 
