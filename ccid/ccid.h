@@ -44,6 +44,9 @@ NTSTATUS ccid_virtual_start(PDRIVER_OBJECT driver);
  */
 NTSTATUS ccid_virtual_plug(const char *shape);
 
+/* Where the descriptors of real readers are looked for. */
+const char *ccid_virtual_folder(void);
+
 /* What a line of the file `virtual` asks for, on the reader of that function device.
  * atr_len 0: that of the reader's shape. 0, -EINVAL (ATR), -ENODEV (not a virtual reader)
  * or -EEXIST/-ENOENT. */

@@ -244,9 +244,15 @@ static NTSTATUS search(FILE *file, const struct ccid_virtual_name *name,
     return status;
 }
 
-NTSTATUS ccid_virtual_corpus_find(const char *text, struct ccid_virtual_model **out)
+const char *ccid_virtual_folder(void)
 {
     const char *folder = getenv(FOLDER_VARIABLE);
+
+    return folder != NULL ? folder : FOLDER_DEFAULT;
+}
+
+NTSTATUS ccid_virtual_corpus_find(const char *text, struct ccid_virtual_model **out)
+{
     struct ccid_virtual_name name;
     char path[4096];
     NTSTATUS status;
@@ -255,8 +261,7 @@ NTSTATUS ccid_virtual_corpus_find(const char *text, struct ccid_virtual_model **
     *out = NULL;
     if (!ccid_virtual_name_parse(text, &name))
         return STATUS_NOT_SUPPORTED;
-    snprintf(path, sizeof(path), "%s/%s", folder != NULL ? folder : FOLDER_DEFAULT,
-             FILE_NAME);
+    snprintf(path, sizeof(path), "%s/%s", ccid_virtual_folder(), FILE_NAME);
     file = fopen(path, "re");
     if (file == NULL) {
         SmcLog(NULL, STATUS_NOT_SUPPORTED,

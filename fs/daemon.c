@@ -12,6 +12,7 @@
  * In the background, the first process waits for the report of its child, so that whoever
  * started it finds a live mount.
  */
+#include "fs/confine.h"
 #include "fs/driver.h"
 #include "fs/mount.h"
 #include "fs/notify.h"
@@ -254,10 +255,14 @@ static void *supervise(void *argument)
     struct life *life = argument;
     sigset_t set;
     int signal_number;
+    bool serving = false;
 
     termination_signals(&set);
     if (start_driver(life)) {
         life->logind = scfs_logind_start(&life->fs);
+        serving = scfs_confine_serve(life->fs.options);
+    }
+    if (serving) {
         report(life, 0);
         tell_ready();
         sigwait(&set, &signal_number);
@@ -330,6 +335,8 @@ static int live(struct life *life)
     if (!scfs_mount_enter(&life->mount, &life->fs))
         return 1;
     scfs_privileges_no_dumps(); /* may have become somebody else */
+    if (!scfs_confine_start(life->fs.options))
+        return 1;
     termination_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     sigaction(SIGUSR1, &nudge, NULL);

@@ -30,6 +30,8 @@ static const char usage[] =
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
     "    -o escape       let programs send commands of the reader's vendor\n"
     "    -o driver=FILE  load another reader driver; may be repeated\n"
+    "    -o listen=DIR   drivers may make sockets in it, and listen\n"
+    "    -o confine=     on, log or off: what the kernel refuses to the daemon\n"
     "    -o uid=, gid=   owner of the files: a number or a name\n"
     "    -o mode=        permissions of `control`, octal (0660)\n"
     "    -o config=FILE  rules for single readers (/etc/scardfs.conf)\n"
@@ -65,6 +67,8 @@ int main(int argc, char **argv)
         scfs_complain("no mount point; see scardfs -h");
         return EXIT_USAGE;
     }
+    if (line.options.with_virtual)
+        line.options.virtual_folder = ccid_virtual_folder();
     ccid_set_strict_atr(line.options.strict_atr);
     ccid_set_escape(line.options.escape);
     return scfs_run(&line.options, &driver);

@@ -18,8 +18,13 @@
 #define SECONDS_MAX   86400
 #define HANDLES_MAX   256 /* of one user */
 #define WAITS_MAX     4096
-#define CONFIG_FILE   "/etc/scardfs.conf"
-#define NOT_GIVEN     ((uid_t)-1) /* neither a user nor a group has this number */
+/* Sanitizers need calls that the daemon does not, at its end above all; gcov writes files
+ * then. Such builds are confined only when asked (fs/meson.build). */
+#ifndef SCFS_CONFINE_DEFAULT
+#define SCFS_CONFINE_DEFAULT SCFS_CONFINE_USUAL
+#endif
+#define CONFIG_FILE "/etc/scardfs.conf"
+#define NOT_GIVEN   ((uid_t)-1) /* neither a user nor a group has this number */
 
 enum key { KEY_USER = 1 };
 
@@ -53,6 +58,7 @@ void scfs_options_init(struct scfs_options *options)
         .waits_max = WAITS_MAX,
         .access = default_access(geteuid() == 0),
         .stop_limit_ms = STOP_LIMIT_MS,
+        .confine = SCFS_CONFINE_DEFAULT,
     };
 }
 
@@ -128,6 +134,34 @@ static bool parse_driver(struct scfs_options *options, const char *file)
     return true;
 }
 
+static bool parse_listen(struct scfs_options *options, const char *folder)
+{
+    if (folder[0] != '/' || options->listen_count == SCFS_LISTEN_MAX)
+        return complain("-o listen= is an absolute name, 16 of them at most", folder);
+    options->listen[options->listen_count] = strdup(folder);
+    if (options->listen[options->listen_count] == NULL)
+        return complain("options", "out of memory");
+    options->listen_count++;
+    return true;
+}
+
+static bool parse_confine(struct scfs_options *options, const char *word)
+{
+    static const struct {
+        const char *word;
+        enum scfs_confine confine;
+    } words[] = {
+        {"on", SCFS_CONFINE_ON}, {"log", SCFS_CONFINE_LOG}, {"off", SCFS_CONFINE_OFF}};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(word, words[i].word) == 0) {
+            options->confine = words[i].confine;
+            return true;
+        }
+    }
+    return complain("-o confine= is on, log or off", word);
+}
+
 static bool parse_seconds(const char *text, size_t value_at, uint32_t *seconds)
 {
     unsigned long value;
@@ -174,6 +208,10 @@ static bool parse_mount_option(struct scfs_command_line *line, const char *text)
         options->escape = true;
     } else if (strncmp(text, "driver=", 7) == 0) {
         return parse_driver(options, text + 7);
+    } else if (strncmp(text, "listen=", 7) == 0) {
+        return parse_listen(options, text + 7);
+    } else if (strncmp(text, "confine=", 8) == 0) {
+        return parse_confine(options, text + 8);
     } else if (strncmp(text, "config=", 7) == 0) {
         free((char *)line->config_file);
         line->config_file = strdup(text + 7);
@@ -313,6 +351,8 @@ void scfs_options_free(struct scfs_command_line *line)
 
     while (options->driver_count > 0)
         free((char *)options->drivers[--options->driver_count]);
+    while (options->listen_count > 0)
+        free((char *)options->listen[--options->listen_count]);
     while (options->fuse_option_count > 0)
         free(options->fuse_options[--options->fuse_option_count]);
     free(options->fuse_options);

@@ -26,6 +26,15 @@ struct scfs_driver {
 
 #define SCFS_SHAPES_MAX  127 /* as many as a USB bus has room for */
 #define SCFS_DRIVERS_MAX 16
+#define SCFS_LISTEN_MAX  16
+
+/* What the kernel refuses to the process once it is mounted (confine.h). */
+enum scfs_confine {
+    SCFS_CONFINE_USUAL, /* as far as this kernel can */
+    SCFS_CONFINE_ON,    /* or it does not start */
+    SCFS_CONFINE_LOG,   /* nothing, but the kernel logs what it would */
+    SCFS_CONFINE_OFF,
+};
 
 struct scfs_user; /* privileges.h */
 
@@ -37,13 +46,17 @@ struct scfs_options {
     unsigned shape_count;
     const char *drivers[SCFS_DRIVERS_MAX]; /* files with more drivers */
     unsigned driver_count;
-    bool power_on;         /* reset cards when they come */
-    bool power_demand;     /* or when their ATR is read; neither: lazy */
-    uint32_t power_down_s; /* for a card without users; 0: never */
-    uint32_t idle_limit_s; /* for a holder while others wait; 0: none */
-    bool share_state;      /* no reset between users */
-    unsigned handles_max;  /* open files of one user; 0: any number */
-    unsigned waits_max;    /* waiting requests of one user; 0: any number */
+    const char *listen[SCFS_LISTEN_MAX]; /* folders where drivers may make sockets */
+    unsigned listen_count;
+    enum scfs_confine confine;
+    const char *virtual_folder; /* what describes shapes of virtual readers is there */
+    bool power_on;              /* reset cards when they come */
+    bool power_demand;          /* or when their ATR is read; neither: lazy */
+    uint32_t power_down_s;      /* for a card without users; 0: never */
+    uint32_t idle_limit_s;      /* for a holder while others wait; 0: none */
+    bool share_state;           /* no reset between users */
+    unsigned handles_max;       /* open files of one user; 0: any number */
+    unsigned waits_max;         /* waiting requests of one user; 0: any number */
     bool strict_atr;
     bool escape;
     bool debug;

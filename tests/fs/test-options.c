@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "fs/confine.h"
 #include "fs/options.h"
 
 #define ARGUMENTS_MAX 12
@@ -144,6 +145,28 @@ static void test_parse_vpcd_adds_a_reader_and_no_control_over_it(void **state)
     scfs_options_free(&line);
 }
 
+static void test_parse_confine_and_listen_are_kept(void **state)
+{
+    static struct scfs_command_line line;
+
+    (void)state;
+    assert_true(parse("-o confine=log /mnt", &line));
+    assert_int_equal(line.options.confine, SCFS_CONFINE_LOG);
+    assert_false(scfs_confine_listens(&line.options));
+    scfs_options_free(&line);
+    assert_true(parse("-o confine=on,listen=/run/a,listen=/run/b /mnt", &line));
+    assert_int_equal(line.options.confine, SCFS_CONFINE_ON);
+    assert_int_equal(line.options.listen_count, 2);
+    assert_string_equal(line.options.listen[1], "/run/b");
+    assert_true(scfs_confine_listens(&line.options));
+    scfs_options_free(&line);
+    assert_true(parse("--vpcd=0 --virtual /mnt", &line));
+    assert_true(scfs_confine_listens(&line.options));
+    scfs_options_free(&line);
+    assert_true(refused("-o confine=maybe /mnt", &line));
+    assert_true(refused("-o listen=here /mnt", &line));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_parse_without_owner_it_is_who_mounts),
         cmocka_unit_test(test_parse_user_is_for_root_and_not_with_a_mount_that_is_there),
         cmocka_unit_test(test_parse_vpcd_adds_a_reader_and_no_control_over_it),
+        cmocka_unit_test(test_parse_confine_and_listen_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

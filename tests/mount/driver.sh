@@ -47,11 +47,11 @@ with_card() {
 
 # refuses_driver FILE PATTERN: the daemon does not start, and says why in a sentence
 refuses_driver() {
-    refuses 1 "$2" -f -o "driver=$1" "$target" && ! grep -q " $target fuse" /proc/self/mounts
+    refuses 1 "$2" -f -o "listen=$dir,driver=$1" "$target" && ! grep -q " $target fuse" /proc/self/mounts
 }
 
 # --- the reader
-step 'the daemon mounts' start_daemon -o driver="$VPICC_READER"
+step 'the daemon mounts' start_daemon -o listen="$dir",driver="$VPICC_READER"
 step 'the reader is there' eventually 5 test -d "$r"
 is 'its name' 'vpicc Socket Reader 00 00' "$(cat "$r/name")"
 is 'its vendor' vpicc "$(cat "$r/attributes/vendor_name")"
@@ -130,7 +130,7 @@ wait "$card" 2>/dev/null
 step 'and leaves no socket' absent "$dir/vpicc.sock"
 
 # --- cards that misbehave; -o power=lazy, so that each is asked for its ATR here
-step 'the daemon mounts' start_daemon -o power=lazy,driver="$VPICC_READER"
+step 'the daemon mounts' start_daemon -o power=lazy,listen="$dir",driver="$VPICC_READER"
 step 'the reader is there' eventually 5 test -d "$r"
 for mode in no-atr long-atr; do
     start_card "$mode"
@@ -167,7 +167,7 @@ wait "$daemon" 2>/dev/null
 wait "$card" 2>/dev/null
 daemon=
 step 'a killed daemon leaves its socket' test -S "$dir/vpicc.sock"
-step 'the next one takes it over' start_daemon --virtual -o driver="$VPICC_READER"
+step 'the next one takes it over' start_daemon --virtual -o listen="$dir",driver="$VPICC_READER"
 step 'both readers are there' eventually 5 test -d "$mnt/reader1"
 is 'the socket comes first' 'vpicc Socket Reader 00 00' "$(cat "$r/name")"
 is 'the virtual card' "$atr" "$(cat "$mnt/reader1/atr")"
@@ -179,7 +179,7 @@ step 'the daemon ends with status 0' stop_daemon
 # --- by TCP
 VPICC_LISTEN=$(python3 -c 'import socket
 s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-step 'the daemon mounts' start_daemon -o driver="$VPICC_READER"
+step 'the daemon mounts' start_daemon -o listen="$dir",driver="$VPICC_READER"
 step 'a card by TCP' with_card
 is 'ECHO' aabb9000 "$(apdu 80e0000002aabb)"
 step 'it is taken out' kill_card

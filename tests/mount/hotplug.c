@@ -283,7 +283,7 @@ static void test_hotplug_a_thousand_unplugs_in_mid_command_leave_nothing_behind(
 
 static int setup(void **state)
 {
-    const char *const options[] = {NULL};
+    const char *const options[] = {"-o", "listen=/tmp", NULL}; /* the emulation does */
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     (void)state;

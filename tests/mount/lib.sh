@@ -95,13 +95,14 @@ start_daemon() {
     esac
 }
 
-# start_emulated DEVICES ARGUMENT...: the same on emulated USB readers
+# start_emulated DEVICES ARGUMENT...: the same on emulated USB readers, whose control socket
+# is in $dir
 start_emulated() {
     devices=$1
     shift
     USBEMU_DEVICES=$devices USBEMU_CTL=$emu LD_PRELOAD=$USBEMU \
         ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
-        "$SCARDFS" -f "$@" "$mnt" 2>>"$log" &
+        "$SCARDFS" -f -o "listen=$dir" "$@" "$mnt" 2>>"$log" &
     daemon=$!
     eventually 10 test -e "$mnt/version"
 }
