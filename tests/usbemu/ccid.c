@@ -123,6 +123,7 @@ static void power_on(struct emu_device *device, struct emu_slot *slot,
     emu_slot_clear(slot);
     ccid_virtual_card_reset(&slot->card);
     slot->powered = true;
+    slot->powered_up++;
     emu_answer_ok(device, c, RDR_DATA_BLOCK, 0, slot->card.atr, slot->card.atr_len);
 }
 

@@ -11,6 +11,7 @@
  *   stall|drop|timeext|short|badseq NAME N           the next N go wrong
  *   status
  *   calls
+ *   card NAME                 ok powered P executed N powered_up N left N, of its slot 0
  *   heap                      bytes that the program has allocated, in small pieces
  *
  * Where a device has several interfaces NAME may be 1-1/N, interface N of it.
@@ -156,6 +157,18 @@ static size_t heap_used(void)
     return mallinfo2().uordblks;
 }
 
+/* left: bytes of a command that is not whole, and of an answer that was not fetched */
+static void describe_card(const struct emu_device *d, char *out, size_t room)
+{
+    const struct emu_slot *slot = d->slots;
+    size_t left = d->out_len + slot->reply_len - slot->reply_pos;
+
+    for (const struct emu_answer *a = d->answers; a; a = a->next)
+        left += a->len - a->pos;
+    snprintf(out, room, "ok powered %d executed %lu powered_up %lu left %zu\n",
+             slot->powered, slot->executed, slot->powered_up, left);
+}
+
 static void run(const char *line, char *out, size_t room)
 {
     char command[32] = "", name[48] = "", arg[LINE_MAX_LEN] = "";
@@ -196,11 +209,16 @@ static void run(const char *line, char *out, size_t room)
                  d->asleep, d->sleep_allowed, d->allows, d->forbids, d->waits);
         pthread_mutex_unlock(&emu_lock);
         return;
+    } else if (!strcmp(command, "card")) {
+        describe_card(d, out, room);
+        pthread_mutex_unlock(&emu_lock);
+        return;
     } else if (!strcmp(command, "unplug")) {
         emu_unplug(d);
     } else {
         error = set_number(d, command, arg);
     }
+    emu_keep();
     if (error)
         snprintf(out, room, "err %s\n", error);
     else if (card)

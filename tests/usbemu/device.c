@@ -388,6 +388,7 @@ struct emu_device *emu_plug(const char *name, const char *options, const char **
     }
     device->address = free_address(bus);
     emu_build_descriptors(device);
+    emu_revive(device);
     device->interrupt_pending = device->interrupt_endpoint;
     device->users = 1;
     devices[device_count++] = device;

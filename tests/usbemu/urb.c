@@ -133,6 +133,7 @@ static void *clock_thread(void *unused)
     for (;;) {
         int64_t next = deliver_due();
 
+        emu_keep();
         if (next == INT64_MAX) {
             pthread_cond_wait(&due_changed, &emu_lock);
         } else {

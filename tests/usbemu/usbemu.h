@@ -106,8 +106,9 @@ struct emu_slot {
     size_t command_len;
     uint8_t *reply; /* and the reply being handed out */
     size_t reply_len, reply_pos;
-    bool token_ready;   /* version B: DATA_BLOCK has something to give, */
-    uint8_t token_type; /* and its bResponseType */
+    bool token_ready;                   /* version B: DATA_BLOCK has something to give, */
+    uint8_t token_type;                 /* and its bResponseType */
+    unsigned long executed, powered_up; /* APDUs (not at TPDU level), times */
 };
 
 /* How many of the next messages or transfers go wrong, and how. */
@@ -265,6 +266,10 @@ int64_t emu_handle_seek(int fd, int64_t offset, int whence);
 void emu_handles_hang_up(struct emu_device *device); /* POLLERR; the lock is held */
 /* Each open handle of the device, with the lock held. */
 void emu_handles_each(struct emu_device *device, void (*visit)(struct emu_handle *));
+
+/* kept.c: the first reader, over the end of the program. */
+void emu_keep(void);
+void emu_revive(struct emu_device *device); /* a new one */
 
 /* libudev.c */
 void emu_announce(struct emu_device *device, bool arrived);

@@ -310,6 +310,8 @@ int emu_handle_ioctl(int fd, unsigned long request, void *arg)
         result = emu_discard(handle, arg);
     else
         result = handle->device->gone ? -ENODEV : serve(handle, request, arg);
+    if (request == USBDEVFS_SUBMITURB || request == USBDEVFS_RESET)
+        emu_keep();
     pthread_mutex_unlock(&emu_lock);
     return result;
 }

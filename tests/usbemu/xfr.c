@@ -101,6 +101,7 @@ static void xfr_apdu(struct emu_device *device, struct emu_slot *slot,
     }
     if (!slot->reply)
         slot->reply = emu_alloc(CCID_VIRTUAL_RESPONSE_MAX);
+    slot->executed++;
     slot->reply_len = ccid_virtual_card_apdu(&slot->card, slot->command,
                                              slot->command_len, slot->reply, &delay_ms);
     slot->reply_pos = 0;
