@@ -173,7 +173,9 @@ static void break_connection(struct fuse_session *session)
 void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
 {
     if (fs->session != NULL) {
-        if (mount->left) {
+        if (mount->path == NULL) {
+            ; /* it was never taken */
+        } else if (mount->left) {
             if (scfs_mount_point_mounted(mount->path))
                 scfs_log(LOG_NOTICE, "%s: stays mounted until root unmounts it",
                          mount->path);

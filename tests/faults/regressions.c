@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* regressions.c - faults that once did harm, by name; swept however thin the sweep is. */
+#include "injection.h"
+
+#define ONCE(f, n)                                                                       \
+    {                                                                                    \
+        .function = FAULT_##f, .nth = n                                                  \
+    }
+#define STAYS(f, n)                                                                      \
+    {                                                                                    \
+        .function = FAULT_##f, .nth = n, .sticky = true                                  \
+    }
+
+const struct regression regressions[] = {
+    {"test_start_without_memory_for_the_path_is_refused", "start-user",
+     ONCE(realpath, 1)},
+};
+
+const unsigned regression_count = sizeof regressions / sizeof *regressions;
