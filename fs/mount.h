@@ -40,6 +40,8 @@ bool scfs_mount_point_take(struct scfs_mount *mount, const char *mount_point);
 
 /* Whether a scardfs is mounted there, alive or dead. */
 bool scfs_mount_point_mounted(const char *path);
+/* The contrary; both are false when it cannot be found out. */
+bool scfs_mount_point_unmounted(const char *path);
 
 void scfs_mount_point_detach(const char *path);
 

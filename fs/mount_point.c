@@ -56,14 +56,15 @@ static void unescape(char *text)
     *to = '\0';
 }
 
-/* Whether a scardfs is mounted there, alive or dead. */
-bool scfs_mount_point_mounted(const char *path)
+/* Whether a scardfs is mounted there, alive or dead; false: that cannot be found out. */
+static bool look(const char *path, bool *found)
 {
     FILE *file = fopen("/proc/self/mountinfo", "re");
     char *line = NULL;
     size_t size = 0;
-    bool found = false;
+    bool whole;
 
+    *found = false;
     if (file == NULL)
         return false;
     while (getline(&line, &size, file) > 0) {
@@ -76,13 +77,28 @@ bool scfs_mount_point_mounted(const char *path)
             continue;
         type = strstr(rest, " - ");
         unescape(field);
-        if (type != NULL && strcmp(field, path) == 0)
-            found = strncmp(type + 3, FILE_SYSTEM_TYPE " ",
-                            strlen(FILE_SYSTEM_TYPE) + 1) == 0;
+        if (type != NULL && strcmp(field, path) == 0) /* the topmost is the last line */
+            *found = strncmp(type + 3, FILE_SYSTEM_TYPE " ",
+                             strlen(FILE_SYSTEM_TYPE) + 1) == 0;
     }
+    whole = feof(file) != 0; /* and not that there is no memory for a line */
     free(line);
     fclose(file);
-    return found; /* of the topmost mount: the last line */
+    return whole;
+}
+
+bool scfs_mount_point_mounted(const char *path)
+{
+    bool found;
+
+    return look(path, &found) && found;
+}
+
+bool scfs_mount_point_unmounted(const char *path)
+{
+    bool found;
+
+    return look(path, &found) && !found;
 }
 
 static bool dead(const char *path)

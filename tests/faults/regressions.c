@@ -14,6 +14,10 @@
 const struct regression regressions[] = {
     {"test_start_without_memory_for_the_path_is_refused", "start-user",
      ONCE(realpath, 1)},
+    {"test_stop_unmounts_when_the_list_of_mounts_cannot_be_read", "stop",
+     ONCE(fopen64, 1)},
+    {"test_stop_unmounts_when_the_list_of_mounts_is_cut_off", "stop",
+     ONCE(__getdelim, 1)},
 };
 
 const unsigned regression_count = sizeof regressions / sizeof *regressions;
