@@ -314,13 +314,16 @@ static void serve(struct life *life)
     struct fuse_loop_config *config = fuse_loop_cfg_create();
 
     scfs_log_libfuse();
-    fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
-    fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS_MAX);
-    if (fuse_session_loop_mt(life->fs.session, config) < 0) {
+    if (config != NULL) {
+        fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
+        fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS_MAX);
+    }
+    if (config == NULL || fuse_session_loop_mt(life->fs.session, config) < 0) {
         scfs_log(LOG_ERR, "the mount cannot be served");
         life->status = 1;
     }
-    fuse_loop_cfg_destroy(config);
+    if (config != NULL)
+        fuse_loop_cfg_destroy(config);
     pthread_mutex_lock(&life->lock);
     life->loop_left = true;
     pthread_cond_broadcast(&life->changed);

@@ -18,6 +18,8 @@ const struct regression regressions[] = {
      ONCE(fopen64, 1)},
     {"test_stop_unmounts_when_the_list_of_mounts_is_cut_off", "stop",
      ONCE(__getdelim, 1)},
+    {"test_start_without_memory_for_the_loop_ends_in_order", "start",
+     ONCE(fuse_loop_cfg_create, 1)},
 };
 
 const unsigned regression_count = sizeof regressions / sizeof *regressions;
