@@ -320,6 +320,8 @@ static void serve(struct life *life)
     }
     if (config == NULL || fuse_session_loop_mt(life->fs.session, config) < 0) {
         scfs_log(LOG_ERR, "the mount cannot be served");
+        if (!life->fs.options->foreground) /* and its log is not where it is looked for */
+            scfs_complain("the mount cannot be served");
         life->status = 1;
     }
     if (config != NULL)

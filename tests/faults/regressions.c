@@ -20,6 +20,8 @@ const struct regression regressions[] = {
      ONCE(__getdelim, 1)},
     {"test_start_without_memory_for_the_loop_ends_in_order", "start",
      ONCE(fuse_loop_cfg_create, 1)},
+    {"test_start_in_background_says_why_it_cannot_serve", "start-background",
+     ONCE(fuse_session_loop_mt, 1)},
 };
 
 const unsigned regression_count = sizeof regressions / sizeof *regressions;
