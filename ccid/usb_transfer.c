@@ -102,8 +102,6 @@ static enum ccid_usb_result finish(struct ccid_usb *usb, struct usb_transfer *fi
                                    struct usb_transfer *second, uint64_t deadline_ms,
                                    enum ccid_usb_result stop)
 {
-    bool stopped = false;
-
     for (;;) {
         uint64_t wait_ms = REAP_WAIT_MS;
         int error;
@@ -122,9 +120,8 @@ static enum ccid_usb_result finish(struct ccid_usb *usb, struct usb_transfer *fi
             if (wait_ms == 0)
                 stop = CCID_USB_TIMEOUT;
         }
-        if (!stopped &&
-            (stop != CCID_USB_OK || has_failed(first) || has_failed(second))) {
-            stopped = true;
+        /* Again in each round: a cancel may fail. */
+        if (stop != CCID_USB_OK || has_failed(first) || has_failed(second)) {
             wait_ms = REAP_WAIT_MS;
             if (is_pending(first))
                 libusb_cancel_transfer(first->transfer);
