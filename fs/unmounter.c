@@ -53,7 +53,7 @@ static void serve(int link, const char *path)
     do
         got = read(link, &byte, 1);
     while (got < 0 && errno == EINTR);
-    if (got == 1 && scfs_mount_point_mounted(path))
+    if (got == 1 && !scfs_mount_point_unmounted(path))
         scfs_mount_point_detach(path);
     _exit(0);
 }
