@@ -14,6 +14,7 @@
  */
 #include "fs/confine.h"
 #include "fs/driver.h"
+#include "fs/handover.h"
 #include "fs/mount.h"
 #include "fs/notify.h"
 #include "fs/power.h"
@@ -242,10 +243,12 @@ static void termination_signals(sigset_t *set)
 }
 
 /* A supervisor may have started us through a shell: it hears who we are. */
-static void tell_ready(void)
+static void tell_ready(bool passed)
 {
     char message[64];
 
+    if (passed)
+        scfs_handover_taken();
     snprintf(message, sizeof message, "READY=1\nMAINPID=%ld", (long)getpid());
     scfs_notify(message);
 }
@@ -264,7 +267,7 @@ static void *supervise(void *argument)
     }
     if (serving) {
         report(life, 0);
-        tell_ready();
+        tell_ready(life->mount.passed);
         sigwait(&set, &signal_number);
         scfs_notify("STOPPING=1");
     } else {

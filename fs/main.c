@@ -10,6 +10,7 @@
 #include "smclib.h"
 
 #include "ccid/ccid.h"
+#include "fs/handover.h"
 #include "fs/mount.h"
 #include "fs/options.h"
 
@@ -26,6 +27,7 @@ static const char usage[] =
     "                    VID:PID\n"
     "    --vpcd[=PORT]   plug a virtual reader whose card connects to a port (35963)\n"
     "    --user NAME     once mounted, go on as that user without any privilege\n"
+    "    --mount-for NAME  only mount, for that user's daemon (see scardfs(8))\n"
     "    -o power=on     reset a card when it comes (default); power=lazy does not\n"
     "    -o strict_atr   refuse cards whose ATR has a wrong check character\n"
     "    -o escape       let programs send commands of the reader's vendor\n"
@@ -67,6 +69,8 @@ int main(int argc, char **argv)
         scfs_complain("no mount point; see scardfs -h");
         return EXIT_USAGE;
     }
+    if (line.options.mount_for != NULL)
+        return scfs_hand_over(&line.options);
     if (line.options.with_virtual)
         line.options.virtual_folder = ccid_virtual_folder();
     ccid_set_strict_atr(line.options.strict_atr);

@@ -6,7 +6,7 @@
  * ours, and a process that we leave behind for that takes it away (unmounter.c).
  *
  * Who started us has mounted and passes the connection as /dev/fd/N (mount.fuse3 with
- * drop_privileges).
+ * drop_privileges; handover.c).
  *
  * With --user, root mounts by mount(2) and becomes that user before anything is served,
  * so that no privilege is left when the first byte from a device or a client comes in.
@@ -91,17 +91,14 @@ bool scfs_mount_take(struct scfs_mount *mount, const struct scfs_options *option
     return mount->path != NULL;
 }
 
-/* What libfuse would do, on the very directory that was found safe; the user owns the
- * mount, so that he can take it away by fusermount3. */
-static bool enter_as(const struct scfs_mount *point, struct fuse_session *session,
-                     const struct scfs_user *user)
+int scfs_mount_connect(const struct scfs_mount *point, const struct scfs_user *user)
 {
     int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    char directory[32], options[160], connection[32];
+    char directory[32], options[160];
 
     if (fuse < 0) {
         scfs_complain("/dev/fuse: %s", strerror(errno));
-        return false;
+        return -1;
     }
     snprintf(directory, sizeof directory, "/proc/self/fd/%d", point->lock);
     snprintf(options, sizeof options,
@@ -112,8 +109,19 @@ static bool enter_as(const struct scfs_mount *point, struct fuse_session *sessio
               options) != 0) {
         scfs_complain("%s: cannot mount: %s", point->path, strerror(errno));
         close(fuse);
-        return false;
+        return -1;
     }
+    return fuse;
+}
+
+static bool enter_as(const struct scfs_mount *point, struct fuse_session *session,
+                     const struct scfs_user *user)
+{
+    int fuse = scfs_mount_connect(point, user);
+    char connection[32];
+
+    if (fuse < 0)
+        return false;
     if (!scfs_privileges_drop(user)) {
         scfs_complain("cannot become %s: %s", user->name, strerror(errno));
         scfs_mount_point_detach(point->path); /* as far as we still can */

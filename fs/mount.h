@@ -23,6 +23,12 @@ bool scfs_mount_take(struct scfs_mount *mount, const struct scfs_options *option
 /* The session, not yet mounted; NULL after a sentence. */
 struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other);
 
+struct scfs_user;
+
+/* Mounts by mount(2), on the very directory that was taken; the user owns the mount, so
+ * that he can take it away by fusermount3. The connection; -1 after a sentence. */
+int scfs_mount_connect(const struct scfs_mount *mount, const struct scfs_user *user);
+
 /* Mounts; when the system refuses allow_other, without it. With options->user it becomes
  * that user. False after a sentence. */
 bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs);

@@ -3,8 +3,13 @@
 #ifndef SCFS_NOTIFY_H
 #define SCFS_NOTIFY_H
 
+#include <stdbool.h>
+
 /* One message of NAME=VALUE lines. Without a supervisor it does nothing; one that does
  * not listen is none. Any thread. */
 void scfs_notify(const char *message);
+
+/* With a file that the supervisor gets. False: there is none, or it was not sent. */
+bool scfs_notify_file(const char *message, int file);
 
 #endif

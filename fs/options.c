@@ -26,12 +26,14 @@
 #define CONFIG_FILE "/etc/scardfs.conf"
 #define NOT_GIVEN   ((uid_t)-1) /* neither a user nor a group has this number */
 
-enum key { KEY_USER = 1 };
+enum key { KEY_USER = 1, KEY_MOUNT_FOR };
 
 /* As FUSE_OPT_KEY, whose offset clang takes for a mistake. */
 static const struct fuse_opt separate[] = {
     {.templ = "--user ", .offset = UINT_MAX, .value = KEY_USER},
     {.templ = "--user=", .offset = UINT_MAX, .value = KEY_USER},
+    {.templ = "--mount-for ", .offset = UINT_MAX, .value = KEY_MOUNT_FOR},
+    {.templ = "--mount-for=", .offset = UINT_MAX, .value = KEY_MOUNT_FOR},
     FUSE_OPT_END,
 };
 
@@ -253,13 +255,17 @@ static bool parse_place(struct scfs_command_line *line, const char *text)
     return options->mount_point != NULL || complain("options", "out of memory");
 }
 
-static bool parse_user(struct scfs_command_line *line, const char *name)
+/* text is OPTION=NAME, or OPTION with NAME right behind it. */
+static bool parse_user(struct scfs_command_line *line, const char *text,
+                       const char *option, const struct scfs_user **user)
 {
+    const char *name = text + strlen(option) + (text[strlen(option)] == '=');
+
     if (geteuid() != 0)
-        return complain("--user is for root only", name);
+        return complain("--user and --mount-for are for root only", name);
     if (!scfs_privileges_find(name, &line->user))
-        return complain("--user names no user", name);
-    line->options.user = &line->user;
+        return complain("no user of that name", name);
+    *user = &line->user;
     return true;
 }
 
@@ -268,8 +274,9 @@ static bool parse(struct scfs_command_line *line, const char *text, int key)
     struct scfs_options *options = &line->options;
 
     if (key == KEY_USER)
-        return parse_user(line,
-                          text + strlen("--user") + (text[strlen("--user")] == '='));
+        return parse_user(line, text, "--user", &options->user);
+    if (key == KEY_MOUNT_FOR)
+        return parse_user(line, text, "--mount-for", &options->mount_for);
     if (key == FUSE_OPT_KEY_NONOPT)
         return parse_place(line, text);
     if (text[0] != '-')
@@ -320,8 +327,9 @@ static bool finish(struct scfs_command_line *line)
         options->access.uid = usual.uid;
     if (options->access.gid == NOT_GIVEN)
         options->access.gid = usual.gid;
-    if (options->user != NULL && scfs_options_passed(options))
-        return complain("--user mounts itself, and not on", options->mount_point);
+    if ((options->user != NULL || options->mount_for != NULL) &&
+        scfs_options_passed(options))
+        return complain("--user and --mount-for mount, and not on", options->mount_point);
     if (file == NULL && by_root && access(CONFIG_FILE, F_OK) == 0)
         file = CONFIG_FILE;
     if (file != NULL) {

@@ -62,10 +62,11 @@ struct scfs_options {
     bool debug;
     uint32_t debug_level; /* DEBUG_* */
     struct scfs_access access;
-    const struct scfs_config *config; /* rules for single readers; NULL: none */
-    const struct scfs_user *user;     /* to become once it is mounted; NULL: to stay */
-    unsigned stop_limit_ms;           /* how long drivers may take to end what runs */
-    char **fuse_options;              /* "allow_other", "max_read=4096": as after -o */
+    const struct scfs_config *config;  /* rules for single readers; NULL: none */
+    const struct scfs_user *user;      /* to become once it is mounted; NULL: to stay */
+    const struct scfs_user *mount_for; /* only to mount, for his daemon; NULL: to serve */
+    unsigned stop_limit_ms;            /* how long drivers may take to end what runs */
+    char **fuse_options;               /* "allow_other", "max_read=4096": as after -o */
     unsigned fuse_option_count;
 };
 

@@ -23,11 +23,30 @@ is() {
 }
 
 # The program is not where it will be installed.
-sed "s|^ExecStart=[^ ]*|ExecStart=$1|" "$2" >"$dir/scardfs.service"
+sed "s|^\(ExecStart\(Pre\)*=+*\)[^ ]*/scardfs |\1$1 |" "$2" >"$dir/scardfs.service"
 said=$(SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no "$dir/scardfs.service" 2>&1 |
     grep scardfs)
 is 'nothing is wrong with the unit' '' "$said"
-is 'it starts what was built' "*ExecStart=$1 *--user scardfs*" "$(cat "$dir/scardfs.service")"
+is 'it starts what was built' "*ExecStartPre=+$1 --mount-for scardfs *ExecStart=$1 -f *" \
+    "$(cat "$dir/scardfs.service")"
+
+# exposure UNIT: in tenths, as systemd 252 counts
+exposure() {
+    systemd-analyze security --offline=yes --no-pager "$1" 2>/dev/null |
+        sed -n 's/.*level for .*: \([0-9]*\)\.\([0-9]\).*/\1\2/p' | sed 's/^0*//'
+}
+limit=10
+reached=$(exposure "$dir/scardfs.service")
+if [ -z "$reached" ]; then
+    echo 'SKIP units exposure: this systemd-analyze cannot say'
+elif [ "$reached" -le "$limit" ]; then
+    echo "ok   its exposure is $reached, of 100 (pcscd.service here: $(exposure \
+        /lib/systemd/system/pcscd.service))"
+else
+    echo "FAIL its exposure is $reached, more than $limit of 100"
+    systemd-analyze security --offline=yes --no-pager "$dir/scardfs.service" | grep -v '^✓'
+    failed=1
+fi
 
 mkdir -p "$dir/root/etc"
 said=$(systemd-sysusers --root="$dir/root" "$3" 2>&1)

@@ -187,6 +187,18 @@ print(s.recv(99).decode(), s.recv(99).decode(), sep="\n")' "$dir/notify" >"$dir/
     step 'root unmounts' unmount
     step 'the supervisor has heard' wait "$supervisor"
     is 'who is ready, and that it ends' "READY=1 MAINPID=$pid STOPPING=1" "$(xargs <"$dir/told")"
+
+    if [ "$SANITIZE" = none ]; then
+        "$(dirname "$0")/manager.py" "$dir/bin/scardfs" "$mnt" nobody >"$dir/told" 2>>"$log"
+        is 'a manager takes a mount, and starts a daemon that was never root' \
+            "FDSTORE=1 FDNAME=scardfs 1 BARRIER=1 waits mounted 0 $(:
+            )FDSTOREREMOVE=1 FDNAME=scardfs ready 3b88800154455354424544015d ended 0" \
+            "$(xargs <"$dir/told")"
+        unmount
+    fi
+    step 'without a manager there is no such mount' refuses 1 'no service manager' \
+        --mount-for nobody "$mnt"
+    step 'really none' not is_mounted
 else
     printf 'SKIP mounting supervised: no python3\n'
 fi
