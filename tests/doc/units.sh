@@ -23,11 +23,11 @@ is() {
 }
 
 # The program is not where it will be installed.
-sed "s|^\(ExecStart\(Pre\)*=+*\)[^ ]*/scardfs |\1$1 |" "$2" >"$dir/scardfs.service"
+sed "s|[^ =+]*/scardfs |$1 |" "$2" >"$dir/scardfs.service"
 said=$(SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no "$dir/scardfs.service" 2>&1 |
     grep scardfs)
 is 'nothing is wrong with the unit' '' "$said"
-is 'it starts what was built' "*ExecStartPre=+$1 --mount-for scardfs *ExecStart=$1 -f *" \
+is 'it starts what was built' "*ExecStartPre=+*$1 --mount-for scardfs *ExecStart=$1 -f *" \
     "$(cat "$dir/scardfs.service")"
 
 # exposure UNIT: in tenths, as systemd 252 counts
