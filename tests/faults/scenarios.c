@@ -45,6 +45,7 @@ const struct scenario scenarios[] = {
     LIVE("transmit", none, USB, prepare_card, use_transmit),
     LIVE("transmit-long", none, USB, prepare_card, use_long),
     LIVE("transmit-text", none, USB, prepare_card, use_hex),
+    LIVE("interrupt", none, USB, prepare_card, use_interrupt),
     LIVE("power", none, USB, prepare_card, use_power),
     LIVE("events-poll", none, USB, prepare_card, use_poll),
     LIVE("events-read", none, USB, prepare_card, use_wait),

@@ -36,6 +36,7 @@ int use_hex(void *subject);
 int use_power(void *subject);
 int use_poll(void *subject);
 int use_lock(void *subject);
+int use_interrupt(void *subject);
 int use_transaction(void *subject);
 int use_wait(void *subject);
 int use_trace(void *subject);

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,6 +287,40 @@ int use_transaction(void *subject)
 static int lock(int fd)
 {
     return flock(fd, LOCK_EX) != 0 ? errno : 0;
+}
+
+static void nothing(int number)
+{
+    (void)number;
+}
+
+static int transmit_a_minute(int fd)
+{
+    return call_transmit(fd, 60000);
+}
+
+/* A command that would take a minute is given up by a signal; the next one is answered.
+ */
+int use_interrupt(void *subject)
+{
+    const struct sigaction interrupt = {.sa_handler = nothing}; /* no SA_RESTART */
+    int fd = open_control(subject);
+    enum outcome outcome = FAILED;
+    struct second second;
+
+    sigaction(SIGUSR1, &interrupt, NULL);
+    if (fd >= 0 && call_select_protocol(fd) == 0 &&
+        second_begin(&second, fd, transmit_a_minute)) {
+        while (!__atomic_load_n(&second.over, __ATOMIC_SEQ_CST)) {
+            pthread_kill(second.thread, SIGUSR1); /* one that comes early is lost */
+            pause_ms(1);
+        }
+        (void)second_end(&second);
+        if (call_select_protocol(fd) == 0)
+            outcome = echo(fd);
+    }
+    (void)end(fd, true);
+    return outcome;
 }
 
 int use_lock(void *subject)
