@@ -164,8 +164,9 @@ bool usb_power_init(struct ccid_usb *usb, bool remote_wakeup);
 void usb_power_enter(struct ccid_usb *usb);
 void usb_power_leave(struct ccid_usb *usb);
 void usb_power_may_sleep(struct ccid_usb *usb, bool yes);
-/* The interrupt transfer cannot be submitted at present. */
-void usb_power_lost(struct ccid_usb *usb);
+/* The interrupt transfer cannot be submitted. True: the device sleeps, which is why; it
+ * will be, later. */
+bool usb_power_lost(struct ccid_usb *usb);
 /* No sleep from end to begin. */
 void usb_power_begin(struct ccid_usb *usb);
 void usb_power_end(struct ccid_usb *usb);

@@ -90,6 +90,13 @@ static bool goes_on(struct ccid_usb *usb)
     return false;
 }
 
+/* The device sleeps, and wakes up later; or else it is as good as halted. */
+static void not_submitted(struct ccid_usb *usb)
+{
+    if (!usb_power_lost(usb))
+        usb->interrupt.notify(usb->interrupt.context, NULL, 0);
+}
+
 void usb_interrupt_take(struct ccid_usb *usb)
 {
     struct usb_interrupt *self = &usb->interrupt;
@@ -115,7 +122,7 @@ void usb_interrupt_take(struct ccid_usb *usb)
     if (result == CCID_USB_GONE)
         __atomic_store_n(&usb->gone, 1, __ATOMIC_SEQ_CST);
     else if (result != CCID_USB_OK)
-        usb_power_lost(usb);
+        not_submitted(usb);
 }
 
 bool usb_interrupt_init(struct ccid_usb *usb, const struct ccid_endpoint *endpoint)
@@ -187,5 +194,5 @@ void usb_interrupt_resume(struct ccid_usb *usb)
     __atomic_store_n(&usb->interrupt.stopping, 0, __ATOMIC_SEQ_CST);
     result = submit(usb);
     if (result != CCID_USB_OK && result != CCID_USB_GONE)
-        usb_power_lost(usb);
+        not_submitted(usb);
 }

@@ -205,15 +205,18 @@ static struct usb_sleeper *sleeper_new(struct ccid_usb *usb)
 
 /* ---- from outside ----------------------------------------------------------------- */
 
-void usb_power_lost(struct ccid_usb *usb)
+bool usb_power_lost(struct ccid_usb *usb)
 {
     struct usb_power *self = &usb->power;
+    bool sleeps;
 
     pthread_mutex_lock(&self->lock);
-    self->lost = true;
-    if (self->allowed && self->sleeper == NULL && !self->ending)
+    sleeps = self->allowed;
+    self->lost = sleeps;
+    if (sleeps && self->sleeper == NULL && !self->ending)
         self->sleeper = sleeper_new(usb);
     pthread_mutex_unlock(&self->lock);
+    return sleeps;
 }
 
 void usb_power_enter(struct ccid_usb *usb)
