@@ -167,18 +167,27 @@ static void device_seen(libusb_device *usb)
     struct libusb_device_descriptor descriptor;
     struct libusb_config_descriptor *config = NULL;
     struct usb_device *device = NULL;
+    char path[sizeof(device->path)];
     int error = libusb_get_active_config_descriptor(usb, &config);
     /* Only a device that nobody has configured is configured here: that resets it. */
     bool configured = error != LIBUSB_ERROR_NOT_FOUND;
 
     if (!configured)
         error = libusb_get_config_descriptor(usb, 0, &config);
-    if (error != 0)
-        return;
-    if (has_candidate(config) && libusb_get_device_descriptor(usb, &descriptor) == 0)
-        device = calloc(1, sizeof(*device));
-    if (device == NULL) {
+    if (error == 0 && !has_candidate(config)) {
         libusb_free_config_descriptor(config);
+        return;
+    }
+    if (error == 0)
+        error = libusb_get_device_descriptor(usb, &descriptor);
+    if (error == 0 && (device = calloc(1, sizeof(*device))) == NULL)
+        error = LIBUSB_ERROR_NO_MEM;
+    if (error != 0) { /* it may be a reader */
+        make_path(usb, path, sizeof(path));
+        SmcLog(NULL, STATUS_UNSUCCESSFUL, "usb %s is not used: %s", path,
+               libusb_strerror(error));
+        if (config != NULL)
+            libusb_free_config_descriptor(config);
         return;
     }
     device->lost = node_lost;
