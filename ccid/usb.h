@@ -178,9 +178,12 @@ int usb_thread_start(pthread_t *thread, void *(*run)(void *context), void *conte
 
 /* ---- usb_events.c ---------------------------------------------------------------- */
 
-/* Starts the event thread, which also serves the context of the hot-plug. 0 or errno. */
-int usb_events_start(libusb_context *hotplug);
+/* Starts the event thread, which also serves the context of the hot-plug. 0 or errno.
+ * ticked is called by it some milliseconds after usb_events_tick, and at times without;
+ * true: once more. */
+int usb_events_start(libusb_context *hotplug, bool (*ticked)(void));
 void usb_events_stop(void);
+void usb_events_tick(void);
 /* 0 or errno. lost is called once at most, by the event thread. */
 int usb_events_add(struct ccid_usb *usb, void (*lost)(void *context), void *context);
 /* Afterwards the event thread does not know it any more. */

@@ -45,6 +45,7 @@ static struct {
     int epoll, timer, quit;
     int timer_on; /* atomic */
     uint64_t last_id;
+    bool (*ticked)(void);
     struct ccid_usb *list;
 } events = {.lock = PTHREAD_MUTEX_INITIALIZER,
             .changed = PTHREAD_COND_INITIALIZER,
@@ -121,8 +122,15 @@ static void timer_ticked(void)
         pthread_mutex_unlock(&usb->lock);
     }
     pthread_mutex_unlock(&events.lock);
+    if (events.ticked())
+        again = true;
     if (again)
         start_timer();
+}
+
+void usb_events_tick(void)
+{
+    start_timer();
 }
 
 /* ---- the event thread ------------------------------------------------------------ */
@@ -316,12 +324,13 @@ static void close_all(void)
     }
 }
 
-int usb_events_start(libusb_context *hotplug)
+int usb_events_start(libusb_context *hotplug, bool (*ticked)(void))
 {
     struct usb_polled polled = {.count = 0}; /* until close_all */
     int error;
 
     events.hotplug = hotplug;
+    events.ticked = ticked;
     events.timer_on = 0;
     events.epoll = epoll_create1(EPOLL_CLOEXEC);
     events.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

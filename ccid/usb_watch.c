@@ -38,6 +38,7 @@ static struct {
     libusb_context *context;
     libusb_hotplug_callback_handle callback;
     bool hotplug;
+    bool unserved; /* somebody is to leave, and there was no thread for him */
 } watch = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void *device_thread(void *context);
@@ -69,8 +70,25 @@ static void leave_locked(struct usb_device *device, bool surprise)
         return;
     device->leaving = true;
     device->surprise = surprise;
-    if (!device->running)
-        start_thread_locked(device); /* if it fails: at the end, by ccid_usb_unwatch */
+    if (!device->running && !start_thread_locked(device)) {
+        watch.unserved = true;
+        usb_events_tick();
+    }
+}
+
+/* In the event thread. True: once more, a little later. */
+static bool try_again(void)
+{
+    bool again = false;
+
+    pthread_mutex_lock(&watch.lock);
+    if (watch.unserved && !watch.stopping) {
+        for (struct usb_device *i = watch.list; i != NULL; i = i->next)
+            again |= i->leaving && !i->running && !start_thread_locked(i);
+        watch.unserved = again;
+    }
+    pthread_mutex_unlock(&watch.lock);
+    return again;
 }
 
 /* The event thread has seen an error on a node. */
@@ -272,7 +290,7 @@ NTSTATUS ccid_usb_watch(PDRIVER_OBJECT driver)
 #endif
     watch.stopping = false;
     watch.driver = driver;
-    error = usb_events_start(watch.context);
+    error = usb_events_start(watch.context, try_again);
     if (error != 0) {
         SmcLog(NULL, STATUS_UNSUCCESSFUL, "usb: no event thread: %s", strerror(error));
         libusb_exit(watch.context);
@@ -304,7 +322,7 @@ void ccid_usb_unwatch(void)
         leave_locked(device, false);
     while (watch.threads > 0)
         pthread_cond_wait(&watch.changed, &watch.lock);
-    while (watch.list != NULL) { /* the system refused a thread */
+    while (watch.list != NULL) { /* the system still refuses a thread */
         struct usb_device *device = watch.list;
 
         pthread_mutex_unlock(&watch.lock);

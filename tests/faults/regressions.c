@@ -26,6 +26,7 @@ const struct regression regressions[] = {
      ONCE(libusb_submit_transfer, 1)},
     {"test_plug_of_a_reader_that_cannot_be_looked_at_is_logged", "plug",
      ONCE(libusb_get_device_descriptor, 1)},
+    {"test_unplug_without_a_thread_is_tried_again", "unplug", STAYS(pthread_create, 1)},
 };
 
 const unsigned regression_count = sizeof regressions / sizeof *regressions;
