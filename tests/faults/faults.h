@@ -19,7 +19,10 @@
  *
  * An answer to the kernel cannot simply get lost, the client would wait for ever. It goes
  * out as EIO, and the daemon is told ENOENT: nobody waits for that answer any more, as
- * after a signal.
+ * after a signal. A notification goes out as it is, with the same word to the daemon.
+ *
+ * What cannot fail is not made to: to change or end what an epoll set watches, to set a
+ * timer, to add to an eventfd, to take a transfer back.
  */
 #ifndef TESTS_FAULTS_FAULTS_H
 #define TESTS_FAULTS_FAULTS_H

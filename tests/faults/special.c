@@ -173,8 +173,10 @@ ssize_t fault_writev(int fd, const struct iovec *parts, int count)
     answer.unique = ((const struct fuse_out_header *)parts[0].iov_base)->unique;
     if (answer.unique == FUSE_INIT_ID)
         return next(fd, parts, count);
-    if (answer.unique != 0) /* else nobody has asked */
+    if (answer.unique != 0)
         (void)next(fd, &refusal, 1);
+    else /* nobody has asked, but somebody may be waiting for it */
+        (void)next(fd, parts, count);
     return refuse(ENOENT);
 }
 
@@ -210,6 +212,18 @@ REPLY(ioctl, (void *req, int result, const void *data, size_t len),
       (req, result, data, len))
 REPLY(poll, (void *req, unsigned events), (req, events))
 REPLY(readlink, (void *req, const char *text), (req, text))
+
+/* Whoever polls is told; the daemon hears that nobody does. */
+CALL(int, fuse_lowlevel_notify_poll, (void *handle));
+int fault_fuse_lowlevel_notify_poll(void *handle)
+{
+    static int (*next)(void *);
+    int error;
+
+    faults_next((void **)&next, "fuse_lowlevel_notify_poll");
+    error = next(handle);
+    return DUE(fuse_lowlevel_notify_poll) ? -ENOENT : error;
+}
 
 /* ---- libfuse, which says itself when it has no memory ----------------------------- */
 
