@@ -52,15 +52,24 @@ static struct sockaddr_un address_of(const char *path)
     return address;
 }
 
-/* For -o config=. */
-static bool write_rules(const struct subject *s)
+static bool write_file(const char *path, const char *text)
 {
-    int fd = open(s->rules, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    bool written = fd >= 0 && dprintf(fd, "path=virtual-1 gid=daemon mode=0640\n") > 0;
-    char cards[80];
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    bool written = fd >= 0 && dprintf(fd, "%s", text) > 0;
 
     if (fd >= 0)
         close(fd);
+    return written;
+}
+
+/* For -o config=, and for LeakSanitizer, which shall say nothing of what libusb and
+ * libfuse themselves forget when they have no memory. */
+static bool write_files(const struct subject *s)
+{
+    bool written = write_file(s->rules, "path=virtual-1 gid=daemon mode=0640\n") &&
+                   write_file(s->leaks, "leak:libusb-1.0.so\nleak:libfuse3.so\n");
+    char cards[80];
+
     snprintf(cards, sizeof cards, "%s/cards", s->dir);
     return written && mkdir(cards, 0700) == 0;
 }
@@ -82,6 +91,7 @@ bool subject_new(struct subject *s)
     snprintf(s->ready, sizeof s->ready, "%s/ready", s->dir);
     snprintf(s->card, sizeof s->card, "%s/cards/card", s->dir);
     snprintf(s->rules, sizeof s->rules, "%s/rules", s->dir);
+    snprintf(s->leaks, sizeof s->leaks, "%s/leaks", s->dir);
     snprintf(s->state, sizeof s->state, "%s/state", s->dir);
     s->ready_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     address = address_of(s->ready);
@@ -91,7 +101,7 @@ bool subject_new(struct subject *s)
         perror(s->ready);
         return false;
     }
-    return write_rules(s);
+    return write_files(s);
 }
 
 static void remove_one(const struct subject *s, const char *name)
@@ -105,8 +115,8 @@ static void remove_one(const struct subject *s, const char *name)
 
 void subject_free(struct subject *s)
 {
-    static const char *const names[] = {"mnt",   "log",        "area",  "usb",
-                                        "ready", "cards/card", "state", "rules"};
+    static const char *const names[] = {"mnt",        "log",   "area",  "usb",  "ready",
+                                        "cards/card", "state", "rules", "leaks"};
 
     subject_kill(s);
     subject_unmount(s);
@@ -161,6 +171,9 @@ static void become(const struct subject *s, const struct launch *launch,
     set("NOTIFY_SOCKET", s->ready);
     set("FAULTS_AREA", preload ? s->area : NULL);
     set("ASAN_OPTIONS", sanitizer);
+    snprintf(sanitizer, sizeof sanitizer, "print_suppressions=0:suppressions=%s",
+             s->leaks);
+    set("LSAN_OPTIONS", sanitizer);
     for (const char *const *word = s->before; word && *word; word++)
         argv[n++] = *word;
     if (n == 0)

@@ -21,7 +21,7 @@ struct subject {
     pid_t pid; /* 0: none */
     int pidfd, ready_fd, emulation_fd;
     char dir[64], mount[80], log[80], area[80], emulation[80], ready[80], card[80];
-    char rules[80], state[80];
+    char rules[80], leaks[80], state[80];
     const char *const *before; /* a command in front of the daemon's, NULL: none */
     off_t log_begin;           /* where this run's part of the log begins */
 };
