@@ -34,22 +34,15 @@ enum {
     REQUEST_COUNT
 };
 
-/* A request and its client. */
-struct call {
-    struct fuse_req req;
-    int file;    /* -1: none */
-    size_t most; /* bytes that the answer may have */
-};
-
 struct fs_file fs_files[FS_FILES];
-static struct call *calls[REQUESTS_MAX];
+static struct fs_call *calls[REQUESTS_MAX];
 static unsigned call_count;
 static struct fuse_pollhandle polls[POLLS_MAX];
 static unsigned poll_count;
 
 /* ---- answers ----------------------------------------------------------------------- */
 
-static void check_answer(const struct call *call)
+static void check_answer(const struct fs_call *call)
 {
     const struct fuse_req *req = &call->req;
 
@@ -90,10 +83,9 @@ static void kill_clients(int file)
     }
 }
 
-/* NULL: too many wait. */
-static struct call *new_call(int file, size_t most)
+struct fs_call *fs_call_new(int file, size_t most)
 {
-    struct call *call;
+    struct fs_call *call;
 
     if (call_count == REQUESTS_MAX)
         return NULL;
@@ -140,7 +132,7 @@ static void open_file(struct fuzz_input *in)
     struct fs_file *file = &fs_files[fuzz_u8(in) % FS_FILES];
     const uint64_t ino = ino_of_input(in);
     const uint8_t flags = fuzz_u8(in), uid = fuzz_u8(in);
-    struct call *call;
+    struct fs_call *call;
 
     if (file->open || !is_openable(ino))
         return;
@@ -150,7 +142,7 @@ static void open_file(struct fuzz_input *in)
                                                    : flags & 2 ? O_WRONLY
                                                                : O_RDONLY) |
                                                   (flags & 4 ? O_NONBLOCK : 0)};
-    call = new_call((int)(file - fs_files), sizeof file->info);
+    call = fs_call_new((int)(file - fs_files), sizeof file->info);
     if (call == NULL)
         return;
     scfs_ops.open(&call->req, ino, &file->info);
@@ -162,13 +154,13 @@ static void open_file(struct fuzz_input *in)
 static void close_file(int index)
 {
     struct fs_file *file = &fs_files[index];
-    struct call *call;
+    struct fs_call *call;
 
     if (!file->open)
         return;
     kill_clients(index);
     collect();
-    call = new_call(-1, 0);
+    call = fs_call_new(-1, 0);
     if (call == NULL)
         return;
     file->open = false;
@@ -185,7 +177,7 @@ static void read_file(struct fuzz_input *in, int file)
 {
     const size_t size = fuzz_u16(in);
     const off_t offset = fuzz_u8(in);
-    struct call *call = new_call(file, size);
+    struct fs_call *call = fs_call_new(file, size);
 
     if (call != NULL)
         scfs_ops.read(&call->req, fs_files[file].ino, size, offset, &fs_files[file].info);
@@ -197,7 +189,7 @@ static void write_file(struct fuzz_input *in, int file, bool inside)
     const size_t wanted = fuzz_u16(in);
     size_t len;
     uint8_t *text;
-    struct call *call;
+    struct fs_call *call;
 
     if (inside && is_kind(file, SCFS_VIRTUAL))
         return; /* it may unplug what runs */
@@ -208,7 +200,7 @@ static void write_file(struct fuzz_input *in, int file, bool inside)
     fuzz_faults_resume();
     if (is_kind(file, SCFS_VIRTUAL))
         fs_work_threads(); /* it may plug, and unplug */
-    call = new_call(file, 0);
+    call = fs_call_new(file, 0);
     if (call != NULL) {
         scfs_ops.write(&call->req, fs_files[file].ino, (const char *)text, len, 0,
                        &fs_files[file].info);
@@ -220,77 +212,13 @@ static void write_file(struct fuzz_input *in, int file, bool inside)
     free(text);
 }
 
-/* ---- ioctl ------------------------------------------------------------------------- */
-
-static void ioctl_file(int file, unsigned cmd, const void *bytes, size_t len)
-{
-    struct call *call = new_call(file, len);
-    void *exact;
-
-    if (call == NULL)
-        return;
-    fuzz_faults_pause();
-    exact = malloc(len > 0 ? len : 1);
-    fuzz_faults_resume();
-    FUZZ_CHECK(exact != NULL);
-    if (len > 0)
-        memcpy(exact, bytes, len);
-    scfs_ops.ioctl(&call->req, fs_files[file].ino, cmd, NULL, &fs_files[file].info, 0,
-                   len > 0 ? exact : NULL, len, len);
-    free(exact);
-}
-
-static void call_file(struct fuzz_input *in, int file)
-{
-    const uint8_t code = fuzz_u8(in);
-    const size_t in_len = fuzz_u8(in), out_len = fuzz_u8(in);
-    const uint8_t timeout = fuzz_u8(in), flags = fuzz_u8(in);
-    union {
-        struct scard_call call;
-        uint8_t bytes[SCARD_CALL_HEADER_SIZE + UINT8_MAX];
-    } u = {.call = {
-               .version = SCARD_IOC_VERSION,
-               .code = code < 24 ? SCARD_CTL_CODE(code) : SCARD_CTL_CODE(3400u + code),
-               .in_len = (uint32_t)in_len,
-               .out_len = (uint32_t)out_len,
-               .timeout_ms = timeout < 128 ? timeout : SCARD_TIMEOUT_INFINITE,
-               .flags = flags & 1 ? SCARD_CALL_KEEP : 0,
-           }};
-
-    u.call.size =
-        (uint32_t)(SCARD_CALL_HEADER_SIZE + (in_len > out_len ? in_len : out_len));
-    fuzz_read(in, u.call.data, in_len);
-    ioctl_file(file, SCARD_IOC_CALL(u.call.size), &u, u.call.size);
-}
-
-static void session_file(struct fuzz_input *in, int file)
-{
-    static const unsigned codes[] = {SCARD_IOC_CONNECT, SCARD_IOC_DISCONNECT,
-                                     SCARD_IOC_BEGIN,   SCARD_IOC_END,
-                                     SCARD_IOC_INFO,    SCARD_IOC_REPLY_SIZE};
-    const unsigned cmd = codes[fuzz_u8(in) % (sizeof codes / sizeof codes[0])];
-    uint8_t bytes[sizeof(struct scard_info)] = {0};
-    const uint32_t head[2] = {_IOC_SIZE(cmd), SCARD_IOC_VERSION};
-
-    memcpy(bytes, head, sizeof head);
-    fuzz_read(in, bytes + sizeof head, fuzz_u8(in) % (_IOC_SIZE(cmd) - sizeof head));
-    ioctl_file(file, cmd, bytes, _IOC_SIZE(cmd));
-}
-
-static void any_ioctl(struct fuzz_input *in, int file)
-{
-    const unsigned cmd = fuzz_u32(in);
-    const uint8_t len = fuzz_u8(in);
-    uint8_t bytes[UINT8_MAX];
-
-    fuzz_read(in, bytes, len);
-    ioctl_file(file, cmd, bytes, len);
-}
+/* ---- the rest ------------------------------------------------------------------------
+ */
 
 static void poll_file(struct fuzz_input *in, int file)
 {
     const bool told = fuzz_u8(in) & 1;
-    struct call *call = new_call(file, sizeof(unsigned));
+    struct fs_call *call = fs_call_new(file, sizeof(unsigned));
 
     if (call == NULL)
         return;
@@ -304,7 +232,7 @@ static void flock_file(struct fuzz_input *in, int file)
     static const int operations[] = {LOCK_EX, LOCK_EX | LOCK_NB, LOCK_SH, LOCK_UN,
                                      LOCK_SH | LOCK_NB};
     const uint8_t which = fuzz_u8(in);
-    struct call *call = new_call(file, 0);
+    struct fs_call *call = fs_call_new(file, 0);
 
     if (call != NULL)
         scfs_ops.flock(&call->req, fs_files[file].ino, &fs_files[file].info,
@@ -318,7 +246,7 @@ static void look_at_tree(struct fuzz_input *in)
     const uint8_t len = fuzz_u8(in);
     char name[UINT8_MAX + 1] = {0};
     struct fuse_file_info info = {0};
-    struct call *call = new_call(-1, 8192);
+    struct fs_call *call = fs_call_new(-1, 8192);
 
     if (call == NULL)
         return;
@@ -349,7 +277,7 @@ void fs_request(struct fuzz_input *in, bool inside)
         const unsigned which = fuzz_u8(in);
 
         if (call_count > 0) {
-            struct call *call = calls[which % call_count];
+            struct fs_call *call = calls[which % call_count];
 
             if (call->req.answers == 0) {
                 fake_interrupt(&call->req);
@@ -367,11 +295,11 @@ void fs_request(struct fuzz_input *in, bool inside)
         else if (what == REQUEST_WRITE)
             write_file(in, file, inside);
         else if (what == REQUEST_CALL)
-            call_file(in, file);
+            fs_ioctl_call(in, file);
         else if (what == REQUEST_SESSION)
-            session_file(in, file);
+            fs_ioctl_session(in, file);
         else if (what == REQUEST_IOCTL)
-            any_ioctl(in, file);
+            fs_ioctl_any(in, file);
         else if (what == REQUEST_POLL)
             poll_file(in, file);
         else if (what == REQUEST_FLOCK)

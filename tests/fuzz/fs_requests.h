@@ -23,6 +23,16 @@ struct fs_file {
 
 extern struct fs_file fs_files[FS_FILES];
 
+/* A request and its client. */
+struct fs_call {
+    struct fuse_req req;
+    int file;    /* -1: none */
+    size_t most; /* bytes that the answer may have */
+};
+
+/* NULL: too many wait. */
+struct fs_call *fs_call_new(int file, size_t most);
+
 /* Readers are those of bare.h; all is closed. */
 void fs_requests_begin(void);
 /* Kills every client, closes every file, and checks that all has been answered. */
@@ -31,5 +41,12 @@ void fs_requests_end(void);
 /* One request of the input: which, on which file, what it says. inside: within a call of
  * the driver, where a reader cannot be unplugged. */
 void fs_request(struct fuzz_input *in, bool inside);
+
+/* ---- fs_ioctl.c: what REQUEST_CALL, _SESSION and _IOCTL take (fs_requests.c) ---------
+ */
+
+void fs_ioctl_call(struct fuzz_input *in, int file);
+void fs_ioctl_session(struct fuzz_input *in, int file);
+void fs_ioctl_any(struct fuzz_input *in, int file);
 
 #endif

@@ -57,4 +57,13 @@ struct ccid_usb_port hostile_device_port(struct hostile_device *device);
 /* Takes an interrupt message from the input: length, bytes. */
 void hostile_device_notify(struct hostile_device *device);
 
+/* ---- hostile_message.c ------------------------------------------------------------- */
+
+/* So many bytes of the input, at the end of the message. */
+void hostile_message_append(struct hostile_device *device, uint16_t len);
+/* The next message, of DEVICE_ANSWER to DEVICE_RAW; false: it is none of these. */
+bool hostile_message_next(struct hostile_device *device, uint8_t says);
+/* What an honest reader with a card in the slot says to the last command. */
+void hostile_message_honest(struct hostile_device *device);
+
 #endif
