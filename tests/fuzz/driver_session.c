@@ -284,6 +284,7 @@ static void mended(void)
     NTSTATUS status = STATUS_UNSUCCESSFUL;
 
     fuzz_faults(0);
+    device.again = 0;
     device.honest = true;
     if (asleep)
         sleep_or_wake(false);
@@ -364,7 +365,9 @@ static void describe(const struct session_reader *reader)
     }
     FUZZ_CHECK(ccid_desc_parse(config.bytes, config.length, 0, &bench.desc) ==
                STATUS_SUCCESS);
-    bench.desc.quirks = reader->quirks;
+    bench.desc.quirks = reader->quirks & ~(SESSION_TRACED | SESSION_NO_INTERRUPT);
+    if ((reader->quirks & SESSION_NO_INTERRUPT) != 0)
+        bench.desc.interrupt_in.address = 0;
 }
 
 void driver_session(const struct session_reader *reader, struct fuzz_input *in)
@@ -382,6 +385,7 @@ void driver_session(const struct session_reader *reader, struct fuzz_input *in)
     status = bench_try_add(&bench);
     FUZZ_CHECK(device.entered == 0);
     if (status == STATUS_SUCCESS) {
+        smc_io_trace(bench.slots[0], (reader->quirks & SESSION_TRACED) != 0);
         run(in);
         if (!device.gone && fuzz_left(in) == 0 && reader->protocol == 0)
             mended();

@@ -32,8 +32,10 @@ enum session_request {
 /* Codes of SESSION_IOCTL, by their index in the list of driver_session.c. */
 
 struct session_reader {
-    uint16_t seed; /* of failures */
-    uint32_t quirks;
+    uint16_t seed;   /* of failures */
+    uint32_t quirks; /* CCID_QUIRK_ bits, and these two that are none: */
+#define SESSION_TRACED       0x80000000u /* its messages are */
+#define SESSION_NO_INTERRUPT 0x40000000u /* it has no interrupt endpoint */
     uint8_t protocol; /* bInterfaceProtocol: 1 or 2 without bulk endpoints */
     uint8_t class_descriptor[54];
 };

@@ -68,6 +68,11 @@ static bool happens(struct hostile_device *device, uint8_t says, uint32_t *timeo
 {
     uint32_t ms;
 
+    if (says == DEVICE_AGAIN) {
+        device->again = fuzz_u8(device->in);
+        return true;
+    }
+
     switch (says) {
     case DEVICE_LATER:
         ms = fuzz_u16(device->in);
@@ -86,6 +91,13 @@ static bool happens(struct hostile_device *device, uint8_t says, uint32_t *timeo
     default:
         return false;
     }
+}
+
+static uint8_t next_says(struct hostile_device *device)
+{
+    const uint8_t says = fuzz_u8(device->in); /* DEVICE_SILENT at its end */
+
+    return says == DEVICE_AGAIN ? says : says % DEVICE_SAYS;
 }
 
 static enum ccid_usb_result deliver(struct hostile_device *device, uint8_t *in,
@@ -116,13 +128,16 @@ static enum ccid_usb_result receive(struct ccid_usb *usb, uint8_t *in, size_t in
         return result;
     if (device->message_at < device->message_len)
         return deliver(device, in, in_size, in_len);
+    if (device->again > 0 && device->message_len > 0) {
+        hostile_message_again(device);
+        return deliver(device, in, in_size, in_len);
+    }
     if (fuzz_left(device->in) == 0 && device->honest && device->unanswered) {
         hostile_message_honest(device);
         return deliver(device, in, in_size, in_len);
     }
     do
-        says =
-            fuzz_left(device->in) > 0 ? fuzz_u8(device->in) % DEVICE_SAYS : DEVICE_SILENT;
+        says = next_says(device);
     while (happens(device, says, &timeout_ms));
     if (device->cancelled)
         return CCID_USB_CANCELLED;
@@ -152,7 +167,7 @@ static enum ccid_usb_result send(struct ccid_usb *usb, const uint8_t *out, size_
         device->owed = 0;
         return result;
     }
-    device->message_at = device->message_len = 0;
+    device->message_at = device->message_len; /* what is left of an answer is lost */
     device->unanswered = true;
     if (device->owed > 0 && len == device->owed) {
         device->owed = 0; /* the rest of one, for a reader that loses some lengths */
@@ -194,8 +209,7 @@ static enum ccid_usb_result control(struct ccid_usb *usb, uint8_t request_type,
     if (refused(device, &result))
         return result;
     do
-        says =
-            fuzz_left(device->in) > 0 ? fuzz_u8(device->in) % DEVICE_SAYS : DEVICE_SILENT;
+        says = next_says(device);
     while (happens(device, says, &timeout_ms));
     if (device->cancelled)
         return CCID_USB_CANCELLED;

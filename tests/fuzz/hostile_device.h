@@ -27,7 +27,9 @@ enum device_says {
     DEVICE_NOTIFY, /* length (one byte), a message of the interrupt endpoint; then another
                       of these. Length 255: the endpoint has failed */
     DEVICE_CANCEL, /* what runs is cancelled by its client; then another of these */
-    DEVICE_SAYS
+    DEVICE_SAYS,
+    DEVICE_AGAIN = 0xF9 /* how often (one byte) the message that follows is given once
+                           more, to whatever is asked; then another of these */
 };
 
 /* The longest message, as lengths have two bytes. */
@@ -42,6 +44,8 @@ struct hostile_device {
     bool cancelled, gone, started;
     bool honest;     /* to be set: once the input is at its end */
     uint8_t active;  /* slots whose card has power then, a bit each */
+    unsigned again;  /* the message is to be given so many times more */
+    bool fitting;    /* with the slot and number that were asked for, then */
     bool unanswered; /* a message has come and nothing was said since */
     size_t owed;     /* bytes of a message to it that comes in two transfers */
     int entered;
@@ -63,6 +67,8 @@ void hostile_device_notify(struct hostile_device *device);
 void hostile_message_append(struct hostile_device *device, uint16_t len);
 /* The next message, of DEVICE_ANSWER to DEVICE_RAW; false: it is none of these. */
 bool hostile_message_next(struct hostile_device *device, uint8_t says);
+/* The last one once more. */
+void hostile_message_again(struct hostile_device *device);
 /* What an honest reader with a card in the slot says to the last command. */
 void hostile_message_honest(struct hostile_device *device);
 

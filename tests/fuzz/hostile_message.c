@@ -85,11 +85,23 @@ static void make_answer(struct hostile_device *device)
     hostile_message_append(device, len);
 }
 
+void hostile_message_again(struct hostile_device *device)
+{
+    device->again--;
+    device->message_at = 0;
+    if (device->fitting && device->message_len >= CCID_HEADER_LENGTH) {
+        device->message[0] = answer_type(device->type);
+        device->message[5] = device->slot;
+        device->message[6] = device->seq;
+    }
+}
+
 bool hostile_message_next(struct hostile_device *device, uint8_t says)
 {
     uint8_t which, by;
 
     device->message_at = device->message_len = 0;
+    device->fitting = says == DEVICE_ANSWER;
     switch (says) {
     case DEVICE_ANSWER:
         make_answer(device);

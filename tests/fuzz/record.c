@@ -21,6 +21,8 @@
 #include "hostile_device.h"
 
 #define RECORD_MAX (1 << 16)
+/* In the record of a reader with bulk endpoints: seed (two bytes), quirks. */
+#define HIGHEST_QUIRKS_AT 5
 
 static struct sweep s;
 static struct ccid_usb_port inner;
@@ -281,6 +283,34 @@ static void save(const char *directory, const char *target, const char *name)
     }
 }
 
+/* The same reader, whose messages are traced, or without an interrupt endpoint. */
+static void save_variants(const char *directory, const char *name)
+{
+    char variant[256];
+
+    snprintf(variant, sizeof variant, "%s traced", name);
+    record[HIGHEST_QUIRKS_AT] = SESSION_TRACED >> 24;
+    save(directory, "session", variant);
+    snprintf(variant, sizeof variant, "%s polled", name);
+    record[HIGHEST_QUIRKS_AT] = SESSION_NO_INTERRUPT >> 24;
+    save(directory, "session", variant);
+}
+
+/* Whatever it is asked from its first reset on, the answer is three bytes: it is left
+ * alone after twenty of them. */
+static void save_quarantine(const char *directory)
+{
+    static const uint8_t short_answers[] = {DEVICE_AGAIN, 255, DEVICE_RAW, 3, 0, 1, 2, 3};
+    static const uint8_t power[] = {SESSION_POWER, 1};
+    begin(&sessions[0]);
+    put(power, sizeof power);
+    put(short_answers, sizeof short_answers);
+    for (int i = 0; i < 100; i++)
+        put_u8(18); /* a reset, its kind; no answer to ABORT; a repair that succeeds */
+    virtual_bench_end(&s.v);
+    save(directory, "session", "quarantine");
+}
+
 int main(int argc, char **argv)
 {
     struct session_reply reply;
@@ -306,6 +336,9 @@ int main(int argc, char **argv)
             save(argv[1], "session", session->scenario.name);
         if (desc->pin_support != 0 || (i == 0 && desc->transport == CCID_TRANSPORT_BULK))
             save(argv[1], "secure", session->scenario.name);
+        if (i < 4)
+            save_variants(argv[1], session->scenario.name);
     }
+    save_quarantine(argv[1]);
     return 0;
 }
