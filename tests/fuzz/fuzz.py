@@ -53,9 +53,9 @@ def fuzz(build, name, seconds, data):
         "edges": figure(r"\bcov: (\d+)", output),
         "crashes": [os.path.join(crashes, file) for file in found],
     }
-    if run.returncode != 0 and not found:
+    if not found and run.returncode != 0:
         result["crashes"] = [f"status {run.returncode}"]
-    elif result["executions"] == 0:
+    elif not found and result["executions"] == 0:
         result["crashes"] = ["it has run nothing"]
     return result, output
 
