@@ -170,6 +170,9 @@ int __wrap_poll(struct pollfd *polls, nfds_t count, int timeout_ms);
 int __wrap_close(int fd);
 ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+/* What they are in fortified objects. */
+int __wrap___poll_chk(struct pollfd *polls, nfds_t count, int timeout_ms, size_t size);
+ssize_t __wrap___recv_chk(int fd, void *bytes, size_t len, size_t size, int flags);
 int __wrap_usb_thread_start(pthread_t *thread, void *(*run)(void *context),
                             void *context);
 int __wrap_pthread_join(pthread_t thread, void **result);
@@ -255,6 +258,18 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags)
     said_at += part;
     given += part;
     return (ssize_t)part;
+}
+
+int __wrap___poll_chk(struct pollfd *polls, nfds_t count, int timeout_ms, size_t size)
+{
+    FUZZ_CHECK(count <= size / sizeof *polls);
+    return __wrap_poll(polls, count, timeout_ms);
+}
+
+ssize_t __wrap___recv_chk(int fd, void *bytes, size_t len, size_t size, int flags)
+{
+    FUZZ_CHECK(len <= size);
+    return __wrap_recv(fd, bytes, len, flags);
 }
 
 ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
