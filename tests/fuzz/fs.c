@@ -32,6 +32,7 @@ enum event {
     EVENT_LOSE,           /* reader */
     EVENT_TRACE,          /* reader, length, bytes */
     EVENT_SERVICE,        /* reader, ms */
+    EVENT_LOG,            /* reader, length, a line of its driver */
 };
 
 static struct fuzz_input *input;
@@ -73,6 +74,14 @@ static void trace(PDEVICE_OBJECT device)
     scfs_trace_packet(&bare_fs, device, &packet);
 }
 
+static void log_line(PDEVICE_OBJECT device)
+{
+    char text[UINT8_MAX + 1] = {0};
+
+    fuzz_read(input, text, fuzz_u8(input));
+    scfs_log_driver(&bare_fs, device, STATUS_IO_TIMEOUT, text);
+}
+
 static void at_reader(uint8_t event)
 {
     struct scfs_reader *reader = reader_of_input();
@@ -98,6 +107,8 @@ static void at_reader(uint8_t event)
             fake_driver_lose(device);
         } else if (event == EVENT_SERVICE) {
             scfs_service_request(&bare_fs, device, fuzz_u8(input));
+        } else if (event == EVENT_LOG) {
+            log_line(device);
         } else {
             trace(device);
         }
@@ -131,7 +142,7 @@ static void happen(void)
         fs_work_no_threads();
         break;
     default:
-        if (event <= EVENT_SERVICE)
+        if (event <= EVENT_LOG)
             at_reader(event);
         break;
     }

@@ -19,16 +19,17 @@
 #define READERS_MAX  4
 
 enum {
-    REQUEST_OPEN,      /* file, kind, reader, flags, uid: one byte each */
-    REQUEST_CLOSE,     /* file */
-    REQUEST_READ,      /* file, size (two bytes), offset (one) */
-    REQUEST_WRITE,     /* file, length (two bytes), bytes */
-    REQUEST_CALL,      /* file, code, length of input, of output (one byte each), timeout
-                          (kind), flags; input: struct scard_call in good order */
-    REQUEST_SESSION,   /* file, number; what follows size and version */
-    REQUEST_IOCTL,     /* file, number (four bytes), length (one); any bytes */
-    REQUEST_POLL,      /* file, whether it wants to be told */
-    REQUEST_FLOCK,     /* file, operation */
+    REQUEST_OPEN,    /* file, kind, reader, flags, uid: one byte each */
+    REQUEST_CLOSE,   /* file */
+    REQUEST_READ,    /* file, size (two bytes), offset (one; 80h: its client does not take
+                        the answer) */
+    REQUEST_WRITE,   /* file, length (two bytes), bytes */
+    REQUEST_CALL,    /* file, code, length of input, of output (one byte each), timeout
+                        (kind), flags; input: struct scard_call in good order */
+    REQUEST_SESSION, /* file, number; what follows size and version */
+    REQUEST_IOCTL,   /* file, number (four bytes), length (one); any bytes */
+    REQUEST_POLL,    /* file, whether it wants to be told */
+    REQUEST_FLOCK,   /* file, operation */
     REQUEST_INTERRUPT, /* which request */
     REQUEST_TREE, /* lookup, getattr, readdir, readlink; kind, reader, length, name */
     REQUEST_COUNT
@@ -179,8 +180,11 @@ static void read_file(struct fuzz_input *in, int file)
     const off_t offset = fuzz_u8(in);
     struct fs_call *call = fs_call_new(file, size);
 
-    if (call != NULL)
-        scfs_ops.read(&call->req, fs_files[file].ino, size, offset, &fs_files[file].info);
+    if (call == NULL)
+        return;
+    call->req.gone = (offset & 0x80) != 0;
+    scfs_ops.read(&call->req, fs_files[file].ino, size, offset & 0x7F,
+                  &fs_files[file].info);
 }
 
 /* The buffer is FUSE's and is gone when the operation returns. */

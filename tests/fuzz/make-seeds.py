@@ -197,7 +197,7 @@ serial=7 uid=0 gid=0 mode=777
 # ---- fs -----------------------------------------------------------------------------------
 
 (OPEN, CLOSE, READ, WRITE, CALL, SESSION, IOCTL, POLL, FLOCK, INTERRUPT, TREE) = range(11)
-(TIME, WORK, INSERT, REMOVE, PLUG, UNPLUG, LOSE, TRACE, SERVICE) = range(0xC0, 0xC9)
+(TIME, WORK, INSERT, REMOVE, PLUG, UNPLUG, LOSE, TRACE, SERVICE, LOG) = range(0xC0, 0xCA)
 CONTROL, TRANSMIT, POWER, STATE, ATR, NAME, OWNER, RESETS, LAST_ERROR = range(1, 10)
 PRESENT, ABSENT, CHANGES, TRACE_FILE = range(12, 16)
 FIRST = 1  # the reader that is there
@@ -205,6 +205,9 @@ FIRST = 1  # the reader that is there
 
 def opened(file, kind, flags=1, reader=FIRST, uid=1):
     return bytes([OPEN, file, kind, reader, flags, uid])
+
+
+GONE = 0x80  # as an offset: the client does not take the answer
 
 
 def read(file, size=255, offset=0):
@@ -231,7 +234,7 @@ def u32(number):
 CONNECT, DISCONNECT, BEGIN, END, INFO, REPLY_SIZE = range(6)
 FOREVER = 0xFFFFFFFF
 READY = call(0, 1, u32(1)) + call(0, 12, u32(3))
-IO = u32(2) + u32(8)
+IO = u32(1) + u32(8)  # its card speaks T=0
 
 
 def seeds_fs(out):
@@ -266,6 +269,9 @@ def seeds_fs(out):
     put("demand", opened(0, ATR, 0), read(0), bytes([WORK]), read(0), options=2)
     put("timers", two, session(0, BEGIN, FOREVER), session(1, BEGIN, 50), bytes([TIME]) + u16(60),
         session(1, BEGIN, FOREVER), bytes([TIME]) + u16(2000), bytes([WORK]), options=12)
+    put("unheard", opened(0, TRANSMIT), written(0, b"00A40000\n"), read(0, 3), read(0, 3, GONE), read(0), read(0),
+        opened(1, CONTROL), written(1, SELECT), read(1, 255, GONE), read(1), opened(2, CHANGES, 4), read(2, 9, GONE), read(2))
+    put("told", opened(0, LAST_ERROR, 0), bytes([LOG, 0, 5]) + b"a\nb\0c", read(0), bytes([LOG, 0, 200]) + bytes(200))
     put("trace", opened(0, TRACE_FILE, 0, uid=0), read(0), bytes([TRACE, 0, 1, 20]) + bytes(20), read(0, 2000), read(0, 2000))
     put("readers", bytes([PLUG, 1, PLUG, 0]), opened(0, CONTROL, 1, 2), opened(1, STATE, 0, 3), bytes([UNPLUG, 1]),
         read(1), call(0, 14), bytes([LOSE, 0, SERVICE, 0, 5, TIME, 9, 0, WORK]))
