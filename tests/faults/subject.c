@@ -153,11 +153,13 @@ static void become(const struct subject *s, const struct launch *launch,
                    const char *preload)
 {
     const char *argv[ARGUMENTS_MAX], *asan = getenv("ASAN_OPTIONS");
+    char listen[sizeof s->dir + 8];
     char modules[1024], sanitizer[512];
     size_t n = 0;
     int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+    snprintf(listen, sizeof listen, "listen=%s", s->dir);
     dup2(null, 0);
     dup2(null, 1);
     dup2(log, 2);
@@ -183,6 +185,8 @@ static void become(const struct subject *s, const struct launch *launch,
     argv[n++] = getenv("SCARDFS");
     if (!launch->background)
         argv[n++] = "-f";
+    argv[n++] = "-o"; /* the emulation does */
+    argv[n++] = listen;
     for (const char *const *o = launch->options; *o && n < ARGUMENTS_MAX - 2; o++)
         argv[n++] = complete(s, *o);
     argv[n++] = s->mount;
