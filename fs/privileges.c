@@ -26,7 +26,7 @@ bool scfs_privileges_find(const char *name, struct scfs_user *user)
 
     if (entry == NULL || strlen(name) >= sizeof user->name)
         return false;
-    strcpy(user->name, name);
+    memcpy(user->name, name, strlen(name) + 1);
     user->uid = entry->pw_uid;
     user->gid = entry->pw_gid;
     return true;
