@@ -4,7 +4,8 @@
  * then, errno or 0, parameters, arguments), or SPECIAL(name), which are written out in
  * memory.c and special.c. Included several times, with other macros.
  */
-/* one line each, whatever its length: clang-format off */
+/* One line each, whatever its length. */
+/* clang-format off */
 
 /* memory */
 SPECIAL(malloc)

@@ -55,7 +55,7 @@ int use_connect(void *subject)
 }
 
 /* 80 E0: the card says it again. */
-static enum outcome echo(int fd)
+static int echo(int fd)
 {
     static const uint8_t command[] = {2,    0,    0,    0, 8,   0,   0,   0, 0x80,
                                       0xe0, 0x00, 0x00, 3, 'a', 'b', 'c', 0};
@@ -73,7 +73,7 @@ static enum outcome echo(int fd)
 int use_transmit(void *subject)
 {
     int fd = open_control(subject);
-    enum outcome outcome = FAILED;
+    int outcome = FAILED;
 
     if (fd >= 0 && call_select_protocol(fd) == 0)
         outcome = echo(fd);
@@ -87,7 +87,7 @@ int use_long(void *subject)
     static uint8_t command[7 + LONG + 2] = {0x80, 0xe0, 0, 0, 0, LONG >> 8, LONG & 0xff};
     static uint8_t answer[LONG + 64];
     int fd = open_control(subject);
-    enum outcome outcome = FAILED;
+    int outcome = FAILED;
     ssize_t n = -1;
 
     for (size_t i = 0; i < LONG; i++)
@@ -265,7 +265,7 @@ int use_transaction(void *subject)
 {
     int first_fd = open_control(subject), second_fd = open_control(subject);
     bool worked = first_fd >= 0 && second_fd >= 0 && call_begin(first_fd, "first") == 0;
-    enum outcome outcome = FAILED;
+    int outcome = FAILED;
     struct second second;
 
     if (worked && second_begin(&second, second_fd, begin)) {
@@ -305,7 +305,7 @@ int use_interrupt(void *subject)
 {
     const struct sigaction interrupt = {.sa_handler = nothing}; /* no SA_RESTART */
     int fd = open_control(subject);
-    enum outcome outcome = FAILED;
+    int outcome = FAILED;
     struct second second;
 
     sigaction(SIGUSR1, &interrupt, NULL);

@@ -49,7 +49,7 @@ int prepare_unplugged(void *subject)
 }
 
 /* Comes, or the log says why not. */
-static enum outcome comes(struct subject *s, size_t said)
+static int comes(struct subject *s, size_t said)
 {
     for (int64_t until = now_us() + COME_MS * 1000; now_us() < until; pause_ms(1)) {
         if (*other_reader(s))
@@ -252,7 +252,7 @@ int use_card_program(void *subject)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct subject *s = subject;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    enum outcome outcome = FAILED;
+    int outcome = FAILED;
     pthread_t thread;
     bool in = false;
 
@@ -277,7 +277,7 @@ int use_trace(void *subject)
 {
     int fd = open(subject_path(subject, "reader0/trace"), O_RDONLY | O_CLOEXEC);
     uint32_t block[16384];
-    enum outcome outcome = FAILED;
+    int outcome = FAILED;
     ssize_t n;
 
     if (fd < 0)
