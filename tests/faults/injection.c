@@ -452,6 +452,8 @@ static bool inject_start(struct bench *b, const struct injection *injection)
     subject_kill(&b->subject);
     while (b->scenario->launch.background && subject_adopt(&b->subject))
         subject_kill(&b->subject); /* what was said not to be there */
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ; /* what the daemon has started, and left to us */
     subject_unmount(&b->subject);
     return injection ? reached : !wrong;
 }
