@@ -36,23 +36,22 @@ struct kept_file {
     struct kept copies[2];
 };
 
-static struct kept_file *kept_file(void)
+static struct kept_file *file;
+
+/* Later the program may be confined. */
+__attribute__((constructor)) static void open_file(void)
 {
-    static struct kept_file *file;
-    static bool tried;
-    const char *path = tried ? NULL : getenv("USBEMU_STATE");
+    const char *path = getenv("USBEMU_STATE");
     int fd = path && *path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
 
-    tried = true;
     if (fd < 0)
-        return file;
+        return;
     if (ftruncate(fd, sizeof *file) == 0) {
         file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (file == MAP_FAILED)
             file = NULL;
     }
     close(fd);
-    return file;
 }
 
 static void keep_bytes(uint8_t *to, size_t *to_len, const uint8_t *from, size_t len)
@@ -78,7 +77,6 @@ static void keep_answers(struct kept *kept, const struct emu_device *device)
 
 void emu_keep(void)
 {
-    struct kept_file *file = kept_file();
     unsigned i = 0;
     struct emu_device *device = file ? emu_device(&i) : NULL;
     struct emu_slot *slot = device ? device->slots : NULL;
@@ -119,7 +117,6 @@ static uint8_t *revive_bytes(const uint8_t *from, size_t len, size_t room)
 
 void emu_revive(struct emu_device *device)
 {
-    const struct kept_file *file = kept_file();
     uint32_t current = file ? __atomic_load_n(&file->current, __ATOMIC_SEQ_CST) : 0;
     const struct kept *kept = current ? &file->copies[current % 2] : NULL;
     struct emu_slot *slot = device->slots;
