@@ -151,9 +151,10 @@ static NTSTATUS put_i_block(const struct smc_t1_link *link, const UCHAR *command
         return STATUS_INSUFFICIENT_RESOURCES;
     if (part > room - overhead) /* a reader with short messages */
         part = room - overhead;
-    /* The same block again carries the same bytes. */
+    /* The same block again carries the same bytes, unless the card, which has not taken
+     * it, takes less by now. */
     if (t1->MoreData || t1->WaitForReply)
-        part = t1->InfBytesSent;
+        part = t1->InfBytesSent < t1->IFSC ? t1->InfBytesSent : t1->IFSC;
     t1->State = T1_I_BLOCK;
     t1->InfBytesSent = (UCHAR)part;
     t1->MoreData = (BOOLEAN)(part < left);
