@@ -218,6 +218,7 @@ static void message(struct emu_device *device, const uint8_t *m, size_t len)
 
     trace(device, '>', m, len);
     device->messages++;
+    emu_faults_draw(device);
     if (device->faults.drop) {
         device->faults.drop--;
         return;

@@ -9,9 +9,12 @@
  *   latency NAME US           mute NAME 0|1
  *   halt NAME 1               the interrupt endpoint, until CLEAR_HALT
  *   stall|drop|timeext|short|badseq NAME N           the next N go wrong
+ *   chance NAME N                                    so does each, N in 100,000
  *   status
  *   calls
  *   card NAME                 ok powered P executed N powered_up N left N, of its slot 0
+ *   faults [NAME]             injected by chance: of each kind, or NAME's: ok N T
+ *   ledger                    ok EXECUTED REPEATED CLIENT NUMBER: ledger.c
  *   heap                      bytes that the program has allocated, in small pieces
  *
  * Where a device has several interfaces NAME may be 1-1/N, interface N of it.
@@ -83,6 +86,7 @@ static const char *set_number(struct emu_device *d, const char *command,
         {"timeext", &d->faults.time_extension},
         {"short", &d->faults.short_answer},
         {"badseq", &d->faults.bad_sequence},
+        {"chance", &d->faults.chance},
         {"latency", &d->latency_us},
     };
     unsigned n;
@@ -194,6 +198,11 @@ static void run(const char *line, char *out, size_t room)
         pthread_mutex_unlock(&emu_lock);
         return;
     }
+    if (!strcmp(command, "ledger") || (!strcmp(command, "faults") && !*name)) {
+        (command[0] == 'l' ? emu_ledger_tell : emu_faults_tell)(out, room);
+        pthread_mutex_unlock(&emu_lock);
+        return;
+    }
     if (!strcmp(command, "plug")) {
         error = plug(name, arg);
     } else if (card) {
@@ -211,6 +220,11 @@ static void run(const char *line, char *out, size_t room)
         return;
     } else if (!strcmp(command, "card")) {
         describe_card(d, out, room);
+        pthread_mutex_unlock(&emu_lock);
+        return;
+    } else if (!strcmp(command, "faults")) {
+        snprintf(out, room, "ok %u %lld\n", d->faults.injected,
+                 (long long)d->faults.injected_ns);
         pthread_mutex_unlock(&emu_lock);
         return;
     } else if (!strcmp(command, "unplug")) {

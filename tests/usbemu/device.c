@@ -251,6 +251,12 @@ static bool option(struct emu_device *device, struct options *o, const char *key
     } else if (!strcmp(key, "latency")) {
         ok = number(value, 10, 60000000, &n);
         device->latency_us = (uint32_t)n;
+    } else if (!strcmp(key, "chance")) {
+        ok = number(value, 10, EMU_CHANCE_ONE, &n);
+        device->faults.chance = (unsigned)n;
+    } else if (!strcmp(key, "seed")) {
+        ok = number(value, 10, UINT32_MAX, &n);
+        emu_faults_seed(device, (uint32_t)n);
     } else if (!strcmp(key, "hs")) {
         ok = number(value, 10, 1, &n);
         device->high_speed = n;

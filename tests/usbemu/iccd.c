@@ -84,8 +84,8 @@ static void run_b(struct emu_slot *slot)
 {
     uint8_t *response = emu_alloc(CCID_VIRTUAL_RESPONSE_MAX);
     uint32_t delay_ms;
-    size_t n = ccid_virtual_card_apdu(&slot->card, slot->command, slot->command_len,
-                                      response, &delay_ms);
+    size_t n =
+        emu_card_apdu(&slot->card, slot->command, slot->command_len, response, &delay_ms);
 
     if (n == 0)
         fail_b(slot, ICC_MUTE);

@@ -335,6 +335,60 @@ static void test_latency_delays_the_answer(void **state)
     assert_true(now_us() - begin >= 20000);
 }
 
+static void test_chance_spoils_as_many_messages_as_it_says(void **state)
+{
+    const int64_t begun_us = now_us();
+    long long at_ns;
+    unsigned of_reader;
+
+    (void)state;
+    plug("level=ext,card=1,chance=100000,seed=7");
+    for (unsigned i = 1; i <= 5; i++) {
+        (void)bulk_out(SLOT_STATUS, NULL, 0); /* a stall of the one before may end it */
+        (void)libusb_clear_halt(reader, 0x02);
+        assert_true(command("faults %s", name));
+        assert_int_equal(sscanf(reply, "ok %u %lld", &of_reader, &at_ns), 2);
+        assert_in_range(at_ns / 1000, begun_us, now_us());
+        assert_in_range(of_reader, 1, i);
+    }
+    assert_true(of_reader > 1);
+    assert_true(command("chance %s 0", name));
+    (void)bulk_out(SLOT_STATUS, NULL, 0);
+    assert_true(command("faults %s", name));
+    assert_int_equal(strtoul(reply + 3, NULL, 10), of_reader);
+    assert_true(command("faults"));
+    assert_non_null(strstr(reply, "drop"));
+    assert_false(command("plug 8-1 chance=100001"));
+}
+
+static void test_ledger_tells_of_a_number_that_comes_twice(void **state)
+{
+    uint8_t numbered[] = {0x80, 0xe0, 0, 0, 8, 0x4e, 0x6f, 0, 200, 0, 0, 0, 7};
+    unsigned long executed, repeated, now;
+    unsigned client, count;
+
+    (void)state;
+    plug("level=ext,card=1");
+    exchange(POWER_ON, NULL, 0);
+    assert_true(command("ledger"));
+    assert_int_equal(sscanf(reply, "ok %lu %lu", &executed, &repeated), 2);
+    assert_int_equal(repeated, 0);
+    exchange(XFR_BLOCK, numbered, sizeof numbered);
+    numbered[12] = 8;
+    exchange(XFR_BLOCK, numbered, sizeof numbered);
+    assert_true(command("ledger"));
+    assert_int_equal(sscanf(reply, "ok %lu %lu", &now, &repeated), 2);
+    assert_int_equal(now, executed + 2);
+    assert_int_equal(repeated, 0);
+    exchange(XFR_BLOCK, numbered, sizeof numbered);
+    assert_true(command("ledger"));
+    assert_int_equal(sscanf(reply, "ok %lu %lu %u %u", &now, &repeated, &client, &count),
+                     4);
+    assert_int_equal(repeated, 1);
+    assert_int_equal(client, 200);
+    assert_int_equal(count, 8);
+}
+
 static void test_abort_gives_up_a_slow_command(void **state)
 {
     static const uint8_t slow[] = {0x80, 0xe4, 0xff, 0xff};
@@ -537,6 +591,8 @@ int main(void)
         cmocka_unit_test_teardown(test_short_and_badseq_spoil_one_answer_each, unplug),
         cmocka_unit_test_teardown(test_mute_card_fails_to_power_on, unplug),
         cmocka_unit_test_teardown(test_latency_delays_the_answer, unplug),
+        cmocka_unit_test_teardown(test_chance_spoils_as_many_messages_as_it_says, unplug),
+        cmocka_unit_test_teardown(test_ledger_tells_of_a_number_that_comes_twice, unplug),
         cmocka_unit_test_teardown(test_abort_gives_up_a_slow_command, unplug),
         cmocka_unit_test_teardown(test_hex_product_string_reaches_the_descriptor, unplug),
         cmocka_unit_test_teardown(test_interrupt_tells_of_cards, unplug),

@@ -57,7 +57,7 @@ size_t emu_t0_tpdu(struct emu_t0 *t0, struct ccid_virtual_card *card, const uint
 
     emu_t0_reset(t0);
     memcpy(apdu, tpdu, tpdu_len);
-    n = ccid_virtual_card_apdu(card, apdu, tpdu_len, reply, delay_ms);
+    n = emu_card_apdu(card, apdu, tpdu_len, reply, delay_ms);
     if (n == 0)
         return 0;
     expected = tpdu[4] ? tpdu[4] : 256;

@@ -105,7 +105,7 @@ static size_t i_block(struct emu_t1 *t1, struct ccid_virtual_card *card, const u
     if (!t1->answer)
         t1->answer = emu_alloc(CCID_VIRTUAL_RESPONSE_MAX);
     t1->answer_len =
-        ccid_virtual_card_apdu(card, t1->command, t1->command_len, t1->answer, delay_ms);
+        emu_card_apdu(card, t1->command, t1->command_len, t1->answer, delay_ms);
     t1->answer_pos = 0;
     t1->command_len = 0;
     if (t1->answer_len == 0)

@@ -15,6 +15,10 @@
 
 #include "ccid/virtual_card.h"
 
+/* ccid_virtual_card_apdu() by a card that keeps account (ledger.c). */
+size_t emu_card_apdu(struct ccid_virtual_card *card, const uint8_t *apdu, size_t len,
+                     uint8_t *reply, uint32_t *delay_ms);
+
 #define EMU_APDU_MAX 65544 /* header 4, Lc 3, data 65 535, Le 2 */
 
 /* T=0: the answer that waits for GET RESPONSE. */

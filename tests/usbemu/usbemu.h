@@ -115,7 +115,14 @@ struct emu_slot {
 struct emu_faults {
     unsigned stall, drop, time_extension, short_answer, bad_sequence;
     bool mute;
+    unsigned
+        chance; /* of each message, in EMU_CHANCE_ONE; 0: none goes wrong by chance */
+    uint32_t random;
+    unsigned injected;   /* by chance, */
+    int64_t injected_ns; /* and when the last one (CLOCK_MONOTONIC) */
 };
+
+#define EMU_CHANCE_ONE 100000
 
 #define EMU_CLASS_LEN 54 /* CCID 1.1 table 5.1-1 */
 
@@ -273,6 +280,14 @@ void emu_revive(struct emu_device *device); /* a new one */
 
 /* libudev.c */
 void emu_announce(struct emu_device *device, bool arrived);
+
+/* faults.c: faults by chance. */
+void emu_faults_seed(struct emu_device *device, uint32_t seed);
+void emu_faults_draw(struct emu_device *device); /* for the message that has come */
+void emu_faults_tell(char *out, size_t room);
+
+/* ledger.c: numbered commands that cards have executed. */
+void emu_ledger_tell(char *out, size_t room);
 
 /* control.c */
 void emu_control_listen(const char *path);

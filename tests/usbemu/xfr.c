@@ -102,8 +102,8 @@ static void xfr_apdu(struct emu_device *device, struct emu_slot *slot,
     if (!slot->reply)
         slot->reply = emu_alloc(CCID_VIRTUAL_RESPONSE_MAX);
     slot->executed++;
-    slot->reply_len = ccid_virtual_card_apdu(&slot->card, slot->command,
-                                             slot->command_len, slot->reply, &delay_ms);
+    slot->reply_len = emu_card_apdu(&slot->card, slot->command, slot->command_len,
+                                    slot->reply, &delay_ms);
     slot->reply_pos = 0;
     if (slot->reply_len == 0)
         emu_answer_failed(device, c, RDR_DATA_BLOCK, ICC_MUTE);
