@@ -310,16 +310,15 @@ static bool says_busy(const struct ccid_command *command)
 /* Waits until the reader has time for the command. */
 static NTSTATUS insist(struct ccid_slot *slot, struct ccid_command *command)
 {
-    const struct ccid_usb_port *port = &slot->port;
     uint32_t waited_ms = 0, delay_ms = BUSY_FIRST_MS;
     NTSTATUS status = ccid_cmd_once(slot, command);
 
     while (says_busy(command) && waited_ms < BUSY_TOTAL_MS) {
-        if (port->ops->sleep_ms(port->usb, delay_ms) != CCID_USB_OK) {
+        status = ccid_cmd_sleep(slot, delay_ms);
+        if (status != STATUS_SUCCESS) {
             command->answered = false;
             slot->out_of_step = true;
-            return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
-                                                     : STATUS_CANCELLED;
+            return status;
         }
         waited_ms += delay_ms;
         delay_ms = 2 * delay_ms < BUSY_LONGEST_MS ? 2 * delay_ms : BUSY_LONGEST_MS;

@@ -72,3 +72,15 @@ NTSTATUS ccid_cmd_transfer(const struct ccid_slot *slot, enum ccid_usb_result re
     *problem = "transfer error";
     return STATUS_IO_DEVICE_ERROR;
 }
+
+NTSTATUS ccid_cmd_sleep(struct ccid_slot *slot, uint32_t ms)
+{
+    const struct ccid_usb_port *port = &slot->port;
+    const char *problem;
+    NTSTATUS status =
+        ccid_cmd_transfer(slot, port->ops->sleep_ms(port->usb, ms), &problem);
+
+    if (status == STATUS_DEVICE_REMOVED)
+        ccid_cancel_for_ever(slot->device); /* the bus will say so in its own time */
+    return status;
+}

@@ -54,15 +54,9 @@ NTSTATUS ccid_icc_power_off(struct ccid_slot *slot)
 /* Power off and time for the contacts to settle. */
 static NTSTATUS discharge(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->port;
     NTSTATUS status = ccid_icc_power_off(slot);
 
-    if (status != STATUS_SUCCESS)
-        return status;
-    if (port->ops->sleep_ms(port->usb, SETTLE_MS) != CCID_USB_OK)
-        return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
-                                                 : STATUS_CANCELLED;
-    return STATUS_SUCCESS;
+    return status == STATUS_SUCCESS ? ccid_cmd_sleep(slot, SETTLE_MS) : status;
 }
 
 /* A failure that another voltage may cure. */

@@ -114,11 +114,8 @@ static NTSTATUS prepare(const struct ccid_pin_entry *entry)
         load_texts(entry);
     if ((quirks & CCID_QUIRK_PIN_ESCAPE_CASE_1) != 0 && entry->pin.apdu_length == 4)
         tell(entry, case_1, sizeof(case_1));
-    if ((quirks & CCID_QUIRK_PIN_WAIT) != 0 &&
-        slot->port.ops->sleep_ms(slot->port.usb, KEY_MS) != CCID_USB_OK)
-        return ccid_device_is_gone(slot->device) ? STATUS_DEVICE_REMOVED
-                                                 : STATUS_CANCELLED;
-    return STATUS_SUCCESS;
+    return (quirks & CCID_QUIRK_PIN_WAIT) != 0 ? ccid_cmd_sleep(slot, KEY_MS)
+                                               : STATUS_SUCCESS;
 }
 
 /* ---- the entry ------------------------------------------------------------------- */

@@ -170,6 +170,8 @@ void ccid_cmd_log(struct ccid_slot *slot, const struct ccid_command *command,
 /* The status of a transfer; *problem is what went wrong, for the log. */
 NTSTATUS ccid_cmd_transfer(const struct ccid_slot *slot, enum ccid_usb_result result,
                            const char **problem);
+/* Lets so much time pass; a cancel and the end of the reader cut it short. */
+NTSTATUS ccid_cmd_sleep(struct ccid_slot *slot, uint32_t ms);
 
 /* ---- iccd.c: the same to a token without bulk endpoints --------------------------- */
 

@@ -373,6 +373,8 @@ static enum ccid_usb_result scripted_sleep_ms(struct ccid_usb *usb, uint32_t ms)
 {
     if (is_cancelled(usb))
         return CCID_USB_CANCELLED;
+    if (usb->sleep_result != CCID_USB_OK)
+        return usb->sleep_result;
     usb->now_ms += ms;
     usb->slept_ms += ms;
     return CCID_USB_OK;

@@ -49,7 +49,7 @@ struct ccid_usb {
     bool cancelled; /* by any thread */
     bool lenient;   /* what is not in the script is refused, not a failure */
     bool started;
-    enum ccid_usb_result start_result;
+    enum ccid_usb_result start_result, sleep_result;
     ccid_usb_notify *notify;
     void *notify_context;
 };

@@ -493,6 +493,18 @@ static void test_device_that_is_gone_ends_the_command_at_once(void **state)
     bench_end(&bench);
 }
 
+static void test_reader_that_goes_while_it_is_busy_is_removed(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_command(&bench.usb, BENCH_SELECT_OUT, "80 00000000 00 SS 40 E0 00");
+    bench.usb.sleep_result = CCID_USB_GONE; /* and the bus has not said so yet */
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_DEVICE_REMOVED);
+    bench_end(&bench);
+}
+
 /* ---- a reader that loses messages of a multiple of 64 bytes ----------------------- */
 
 static uint8_t piece[70000];
@@ -634,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_reader_that_stays_busy_ends_in_device_busy),
         cmocka_unit_test(test_failed_command_is_never_repeated),
         cmocka_unit_test(test_device_that_is_gone_ends_the_command_at_once),
+        cmocka_unit_test(test_reader_that_goes_while_it_is_busy_is_removed),
         cmocka_unit_test(test_message_of_64_bytes_goes_in_two_transfers_where_it_must),
         cmocka_unit_test(test_second_transfer_of_a_message_has_the_deadline_of_the_first),
         cmocka_unit_test(test_deadline_that_passes_before_the_message_is_a_timeout),

@@ -352,6 +352,18 @@ static void test_cold_reset_of_a_card_that_has_come_asks_whether_it_has_power(
     }
 }
 
+static void test_reader_that_goes_while_the_contacts_settle_is_removed(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_command(&bench.usb, BENCH_OFF_OUT, BENCH_OFF_IN);
+    bench.usb.sleep_result = CCID_USB_GONE; /* and the bus has not said so yet */
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_DEVICE_REMOVED);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_cold_reset_of_a_powered_card_begins_with_power_off),
         cmocka_unit_test(
             test_cold_reset_of_a_card_that_has_come_asks_whether_it_has_power),
+        cmocka_unit_test(test_reader_that_goes_while_the_contacts_settle_is_removed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
