@@ -14,6 +14,7 @@ if [ -z "$TESTBED_GUEST" ]; then
         exit 77
     }
     [ "$(uname -m)" = x86_64 ] || skip 'the guest is for amd64'
+    [ "${SANITIZE:-none}" = none ] || skip "with b_sanitize=$SANITIZE nothing is confined"
     [ "$(id -u)" -eq 0 ] || skip 'needs root'
     [ -x /lib/systemd/systemd ] || skip 'no systemd on this machine'
     command -v apt-get >/dev/null || skip 'needs Debian packages'
