@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                \
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||               \
     __has_feature(thread_sanitizer)
 #define SANITIZED
 #endif

@@ -180,9 +180,8 @@ int reader_open(const char *mount, const char *tag, char *name, size_t room)
 
 void stage_start(struct stage *s, unsigned faults, const char *log)
 {
-    static const char *const options[] = {"--virtual", "--virtual=tpdu", "-o",
-                                          "mode=666,power_down_timeout=1", NULL};
-    char text[512];
+    char text[512], words[sizeof s->directory + 64]; /* listen: the emulation does */
+    const char *const options[] = {"--virtual", "--virtual=tpdu", "-o", words, NULL};
     int error_output = dup(STDERR_FILENO),
         fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
@@ -190,6 +189,8 @@ void stage_start(struct stage *s, unsigned faults, const char *log)
     strcpy(s->directory, "/tmp/scardfs-soak.XXXXXX");
     if (fd < 0 || mkdtemp(s->directory) == NULL)
         die(fd < 0 ? log : s->directory);
+    snprintf(words, sizeof words, "mode=666,power_down_timeout=1,listen=%s",
+             s->directory);
     for (int i = 0; i < READERS; i++) {
         strcpy(soak->readers[i].tag, shapes[i].tag);
         soak->readers[i].faulty = i < USB_READERS && faults > 0;
