@@ -74,6 +74,8 @@ NTSTATUS scfs_sequence_connect(struct scfs_task *task, uint32_t protocols,
         case SCARD_SPECIFIC: {
             uint32_t current = current_protocol(task);
 
+            if (current == SCARD_PROTOCOL_UNDEFINED)
+                break; /* the card has gone since its state was asked */
             if ((current & protocols) == 0)
                 return STATUS_NOT_SUPPORTED;
             if (protocol != NULL)

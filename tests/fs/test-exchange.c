@@ -476,6 +476,41 @@ static void test_power_without_waiting_is_eagain_while_the_reader_works(void **s
     pthread_join(runner, NULL);
 }
 
+/* ---- a card that goes between two questions ---------------------------------------- */
+
+static bool goes_before_the_protocol; /* is asked for */
+
+NTSTATUS __real_smc_irp_ioctl(PDEVICE_OBJECT device, PFILE_OBJECT file, ULONG code,
+                              PVOID buffer, ULONG in_len, ULONG out_len,
+                              ULONG *information);
+NTSTATUS __wrap_smc_irp_ioctl(PDEVICE_OBJECT device, PFILE_OBJECT file, ULONG code,
+                              PVOID buffer, ULONG in_len, ULONG out_len,
+                              ULONG *information);
+
+NTSTATUS __wrap_smc_irp_ioctl(PDEVICE_OBJECT device, PFILE_OBJECT file, ULONG code,
+                              PVOID buffer, ULONG in_len, ULONG out_len,
+                              ULONG *information)
+{
+    if (goes_before_the_protocol && code == IOCTL_SMARTCARD_GET_ATTRIBUTE) {
+        goes_before_the_protocol = false;
+        assert_int_equal(fake_driver.remove(device), 0);
+    }
+    return __real_smc_irp_ioctl(device, file, code, buffer, in_len, out_len, information);
+}
+
+static void test_card_that_goes_before_its_protocol_is_asked_for_is_no_medium(
+    void **state)
+{
+    (void)state;
+    assert_int_equal(put(control, count_apdu, sizeof count_apdu), 0);
+    assert_true(get(control, 256, (uint8_t[FAKE_REPLY_MAX]){0}) >
+                0); /* it is connected */
+    goes_before_the_protocol = true;
+    assert_int_equal(put(control, count_apdu, sizeof count_apdu), 0);
+    assert_gets(control, 256, NULL, -ENOMEDIUM);
+    assert_false(goes_before_the_protocol);
+}
+
 /* ---- garbage --------------------------------------------------------------------- */
 
 static void test_garbage_is_refused_or_answered_a_million_times(void **state)
@@ -533,6 +568,7 @@ int main(void)
         CASE(test_power_does_what_it_is_told),
         CASE(test_power_refuses_other_words_and_an_empty_reader),
         CASE(test_power_without_waiting_is_eagain_while_the_reader_works),
+        CASE(test_card_that_goes_before_its_protocol_is_asked_for_is_no_medium),
         CASE(test_garbage_is_refused_or_answered_a_million_times),
     };
 
