@@ -30,6 +30,7 @@
 #include "usage.h"
 
 #define FAULTS       100 /* in 100,000 messages: 0.1 % */
+#define TOLD_MAX     50  /* violations; all are counted */
 #define WARM_MS      2000
 #define KILL_MAX_MS  400
 #define QUIET_MAX_MS 600 /* between two changes */
@@ -60,14 +61,17 @@ static int64_t kill_at_ms;
 void violation(const char *who, const char *format, ...)
 {
     char text[400];
+    unsigned number;
     va_list ap;
 
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    if (ADD(&soak->violations, 1) == 0)
+    number = ADD(&soak->violations, 1);
+    if (number == 0)
         snprintf(soak->first, sizeof soak->first, "%s: %s", who, text);
-    fprintf(stderr, "VIOLATION %s: %s\n", who, text);
+    if (number < TOLD_MAX)
+        fprintf(stderr, "VIOLATION %s: %s\n", who, text);
 }
 
 uint32_t draw(uint32_t *state)
