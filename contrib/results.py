@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Everything that contrib/check can do, and tests/RESULTS.md, which says what came of it.
 
-usage: contrib/results.py MINUTES   (contrib/check --all)
+usage: contrib/results.py MINUTES [TASK ...]   (contrib/check --all)
 
 The figures of each task are kept in build-results/, with a hash of what it was done to:
 the sources, or for the tests these and themselves. A task that has figures of what is
-there now is not done again, so that an interrupted run goes on where it was. Status 0
-only if none has failed.
+there now is not done again, so that an interrupted run goes on where it was; the page is
+written after each. With TASKs only these are done. Status 0 only if none has failed.
 """
 import json
 import os
@@ -61,21 +61,30 @@ def figures(path):
         return None
 
 
-def task(name, arguments, paths, collect):
-    """The figures of a task, done now or before. collect(output) gives what is kept."""
-    file = KEPT / f"{name}.json"
-    subject = done_to(paths)
-    kept = figures(file)
-    if kept is not None and kept["of"] == subject and kept["status"] == 0:
-        print(f"{name}: done before, at {kept['commit']}", flush=True)
-        return kept
-    print(f"{name}: contrib/check {' '.join(arguments)}", flush=True)
-    status, output, seconds = run(arguments, f"{name}.log")
-    kept = {"of": subject, "commit": git("rev-parse", "--short", "HEAD"), "status": status,
-            "seconds": round(seconds), "figures": collect(output)}
-    file.write_text(json.dumps(kept, indent=1))
-    print(f"{name}: status {status}, {seconds:.0f} s", flush=True)
-    return kept
+class Task:
+    """What contrib/check is asked for, and where its figures are."""
+
+    def __init__(self, name, arguments, subject, collect):
+        self.name, self.arguments, self.collect = name, arguments, collect
+        self.subject = done_to(subject)
+        self.file = KEPT / f"{name}.json"
+
+    def kept(self):
+        """Figures of what is there now, or of something that was, or None."""
+        return figures(self.file)
+
+    def is_done(self):
+        kept = self.kept()
+        return kept is not None and kept["of"] == self.subject and kept["status"] == 0
+
+    def do(self):
+        print(f"{self.name}: contrib/check {' '.join(self.arguments)}", flush=True)
+        status, output, seconds = run(self.arguments, f"{self.name}.log")
+        self.file.write_text(json.dumps({
+            "of": self.subject, "commit": git("rev-parse", "--short", "HEAD"),
+            "status": status, "seconds": round(seconds), "figures": self.collect(output),
+        }, indent=1))
+        print(f"{self.name}: status {status}, {seconds:.0f} s", flush=True)
 
 
 def counts(output):
@@ -83,16 +92,23 @@ def counts(output):
     return [int(number) for number in found[-1]] if found else None
 
 
-def exposure(output):
-    """Of the unit, by systemd-analyze, as the test of the units has printed it."""
-    log = figures("build/meson-logs/testlog.json")
-    del output, log
-    for line in (ROOT / "build/meson-logs/testlog.json").read_text().splitlines():
-        test = json.loads(line)
-        found = re.search(r"its exposure is (\d+)", test.get("stdout") or "")
+def exposure():
+    """Of the unit, as the test of the units has it from systemd-analyze."""
+    log = ROOT / "build/meson-logs/testlog.json"
+    for line in log.read_text().splitlines() if log.exists() else ():
+        found = re.search(r"its exposure is (\d+)", json.loads(line).get("stdout") or "")
         if found:
             return int(found.group(1)) / 10
     return None
+
+
+def with_exposure(output):
+    return {"counts": counts(output), "exposure": exposure()}
+
+
+def with_coverage(output):
+    sums = figures("build-coverage/coverage.json")
+    return {"counts": counts(output), "coverage": coverage.folders(sums) if sums else None}
 
 
 # ---- the page --------------------------------------------------------------------------
@@ -100,10 +116,21 @@ def exposure(output):
 def tests_table(results):
     yield "| | passed | failed | skipped | minutes | commit |\n|---|---|---|---|---|---|"
     for option, what in VARIANTS.items():
-        kept = results["tests" + option]
-        passed, failed, skipped = kept["figures"] or ("-", "-", "-")
-        yield (f"| `contrib/check {option}`, {what} | {passed} | {failed} | {skipped} | "
+        kept = results.get("tests" + option)
+        told = f"`contrib/check {option}`".replace(" `", "`")
+        if kept is None or kept["figures"]["counts"] is None:
+            yield f"| {told}, {what} | no figures | | | | |"
+            continue
+        passed, failed, skipped = kept["figures"]["counts"]
+        yield (f"| {told}, {what} | {passed} | {failed} | {skipped} | "
                f"{kept['seconds'] / 60:.1f} | {kept['commit']} |")
+
+
+def coverage_table(kept):
+    yield "| | lines | branches |\n|---|---|---|"
+    for folder, (lines, covered, branches, taken) in kept["coverage"].items():
+        yield (f"| {folder} | {coverage.percent(covered, lines):.1f} % of {lines:,} | "
+               f"{coverage.percent(taken, branches):.1f} % of {branches:,} |")
 
 
 def fuzz_table(targets):
@@ -165,36 +192,41 @@ def mended():
             yield f"- {short} {subject}"
 
 
-def page(results, minutes):
+SECTIONS = (
+    ("Fuzz targets", "fuzz", fuzz_table),
+    ("Coverage (goals: 97 % of the lines, 92 % of the branches)", "tests--coverage",
+     coverage_table),
+    ("Every call fails", "sweep", sweep_table),
+    ("The daemon is killed", "kill", kill_table),
+    ("Soak", "soak", plain_table),
+    ("Static analysis", "analyze", plain_table),
+)
+
+
+def section(kept, table):
+    if kept is None or not kept["figures"]:
+        yield "No figures."
+        return
+    yield from table(kept["figures"])
+    failed = "" if kept["status"] == 0 else "; **it has failed**"
+    yield f"\nOf {kept['commit']}, in {kept['seconds'] / 60:.1f} minutes{failed}."
+
+
+def page(results):
     yield "# Results\n"
-    yield "Written by `contrib/check --all`, never by hand. Figures are of the commit that stands beside"
-    yield "them; what has changed since then were not the sources that they are about.\n"
-    yield (f"{time.strftime('%Y-%m-%d')}, {git('rev-parse', '--short', 'HEAD')}, Linux "
-           f"{platform.release()}, {os.cpu_count()} processors.\n")
-    sections = (
-        ("Tests", tests_table(results), ""),
-        ("Fuzz targets", "fuzz", fuzz_table),
-        ("Coverage (goals: 97 % of the lines, 92 % of the branches)", "tests--coverage-figures",
-         lambda sums: (f"    {line}" for line in coverage.table(sums))),
-        ("Every call fails", "sweep", sweep_table),
-        ("The daemon is killed", "kill", kill_table),
-        (f"Soak, {minutes} minutes", "soak", plain_table),
-        ("Static analysis", "analyze", plain_table),
-    )
-    for title, source, table in sections:
+    yield "Written by `contrib/check --all`, never by hand. Figures are of the commit that stands with"
+    yield "them. What has no figures has not been run to its end since this page is kept.\n"
+    yield (f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} "
+           "processors.")
+    yield "\n## Tests\n"
+    yield from tests_table(results)
+    for title, name, table in SECTIONS:
         yield f"\n## {title}\n"
-        if not isinstance(source, str):
-            yield from source
-            continue
-        kept = results.get(source)
-        if kept is None or not kept["figures"]:
-            yield "No figures: the task failed."
-            continue
-        yield from table(kept["figures"])
-        yield f"\n{kept['commit']}, {kept['seconds'] / 60:.1f} minutes."
+        yield from section(results.get(name), table)
     yield "\n## The unit\n"
-    yield (f"Exposure {results['exposure']} of 10 (`systemd-analyze security --offline`; goal 1.5,"
-           " with the mount handed over 1.0).")
+    plain = results.get("tests")
+    yield (f"Exposure {plain['figures']['exposure'] if plain else '(no figures)'} of 10 "
+           "(`systemd-analyze security --offline`; goal 1.5, with the mount handed over 1.0).")
     yield "\n## Requirements of bad input\n"
     yield from requirements()
     yield "\n## What was mended\n"
@@ -202,30 +234,36 @@ def page(results, minutes):
     yield from mended()
 
 
-def main():
-    minutes = sys.argv[1]
-    KEPT.mkdir(exist_ok=True)
-    results = {}
+def tasks(minutes):
     everything = SOURCES + ("tests",)
+    collects = {"": with_exposure, "--coverage": with_coverage}
     for option in VARIANTS:
-        results["tests" + option] = task("tests" + option, ["--werror", option] if option else
-                                         ["--werror"], everything, counts)
-    sums = figures("build-coverage/coverage.json")
-    if sums is not None:
-        results["tests--coverage-figures"] = dict(results["tests--coverage"],
-                                                  figures=coverage.folders(sums))
-    results["exposure"] = exposure(None)
+        yield Task("tests" + option, ["--werror"] + ([option] if option else []), everything,
+                   collects.get(option, lambda output: {"counts": counts(output)}))
     for name, arguments, path in (
-            ("fuzz", ["--fuzz", str(60 * int(minutes))], "build-fuzz/fuzz.json"),
-            ("sweep", ["--sweep"], "build/sweep.json"),
-            ("kill", ["--kill"], "build/kill.json"),
-            ("soak", ["--soak", minutes], "build/soak.json"),
-            ("analyze", ["--analyze"], "build/analyze.json")):
-        results[name] = task(name, arguments, SOURCES, lambda output, path=path: figures(path))
-    (ROOT / "tests/RESULTS.md").write_text("\n".join(page(results, minutes)) + "\n")
-    print("tests/RESULTS.md is written")
-    failed = [name for name, kept in results.items()
-              if isinstance(kept, dict) and kept["status"] != 0]
+            ("fuzz", [str(60 * int(minutes))], "build-fuzz/fuzz.json"),
+            ("kill", [], "build/kill.json"),
+            ("soak", [minutes], "build/soak.json"),
+            ("analyze", [], "build/analyze.json"),
+            ("sweep", [], "build/sweep.json")):
+        yield Task(name, [f"--{name}"] + arguments, SOURCES,
+                   lambda output, path=path: figures(path))
+
+
+def main():
+    wanted = sys.argv[2:]
+    KEPT.mkdir(exist_ok=True)
+    everything = list(tasks(sys.argv[1]))
+    failed = []
+    for task in everything:
+        if wanted and task.name not in wanted:
+            continue
+        if not task.is_done():
+            task.do()
+        if not task.is_done():
+            failed.append(task.name)
+        results = {one.name: one.kept() for one in everything if one.kept() is not None}
+        (ROOT / "tests/RESULTS.md").write_text("\n".join(page(results)) + "\n")
     for name in failed:
         print(f"FAIL {name}: see {KEPT / name}.log")
     return 1 if failed else 0
