@@ -5,6 +5,7 @@
  */
 #include "concurrent.h"
 
+#include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,13 +30,34 @@ static void on_signal(int number)
 
 static int to_holder[2], from_holder[2];
 
+/* Signals come here, too. */
+static bool put(int fd)
+{
+    ssize_t sent;
+
+    do
+        sent = write(fd, "", 1);
+    while (sent < 0 && errno == EINTR);
+    return sent == 1;
+}
+
+static bool get(int fd)
+{
+    ssize_t got;
+    char byte;
+
+    do
+        got = read(fd, &byte, 1);
+    while (got < 0 && errno == EINTR);
+    return got == 1;
+}
+
 static void hold(void)
 {
     SCARDCONTEXT context = new_context();
     SCARDHANDLE card = new_card(context);
-    char byte;
 
-    while (read(to_holder[0], &byte, 1) == 1) {
+    while (get(to_holder[0])) {
         LONG code = SCardBeginTransaction(card);
 
         if (code == SCARD_W_RESET_CARD) {
@@ -47,8 +69,8 @@ static void hold(void)
             code = SCardBeginTransaction(card);
         }
         need(code, SCARD_S_SUCCESS, "the holder's transaction");
-        check(write(from_holder[1], "", 1) == 1, "it is there");
-        check(read(to_holder[0], &byte, 1) == 1, "it may end");
+        check(put(from_holder[1]), "it is there");
+        check(get(to_holder[0]), "it may end");
         need(SCardEndTransaction(card, SCARD_LEAVE_CARD), SCARD_S_SUCCESS, "its end");
     }
     _exit(0);
@@ -56,10 +78,7 @@ static void hold(void)
 
 static void begin_holding(void)
 {
-    char byte;
-
-    check(write(to_holder[1], "", 1) == 1 && read(from_holder[0], &byte, 1) == 1,
-          "the holder holds");
+    check(put(to_holder[1]) && get(from_holder[0]), "the holder holds");
 }
 
 /* After some signals that have interrupted the call. */
@@ -70,7 +89,7 @@ static void let_holder_end(struct thread *self)
         while (sem_wait(&signalled) != 0)
             ;
     }
-    check(write(to_holder[1], "", 1) == 1, "the holder ends");
+    check(put(to_holder[1]), "the holder ends");
 }
 
 /* ---- the calls ------------------------------------------------------------------- */
