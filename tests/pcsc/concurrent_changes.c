@@ -9,11 +9,16 @@
 #define ROUNDS       20
 #define NOTIFICATION "\\\\?PnP?\\Notification"
 
+/* With its card, of which the reset may be under way. */
 static DWORD state_now(SCARDCONTEXT context)
 {
     SCARD_READERSTATE state = {.szReader = reader};
 
-    need(SCardGetStatusChange(context, 0, &state, 1), SCARD_S_SUCCESS, "the state");
+    while ((state.dwEventState & SCARD_STATE_PRESENT) == 0) {
+        state.dwCurrentState = state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
+        need(SCardGetStatusChange(context, INFINITE, &state, 1), SCARD_S_SUCCESS,
+             "the state");
+    }
     return state.dwEventState & ~(DWORD)SCARD_STATE_CHANGED;
 }
 
