@@ -14,10 +14,11 @@
 
 #define ARGUMENTS_MAX 12
 
-/* A command line of words with single blanks between. */
+/* A command line of words with single blanks between, which stand until the next one. */
 static bool parse(const char *text, struct scfs_command_line *line)
 {
-    char copy[256], *argv[ARGUMENTS_MAX + 1], *rest = copy;
+    static char copy[256];
+    char *argv[ARGUMENTS_MAX + 1], *rest = copy;
     int argc = 0;
 
     *line = (struct scfs_command_line){0};

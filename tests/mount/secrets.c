@@ -231,6 +231,14 @@ static void expect_nothing(const struct found *found, const char *where)
                   (unsigned long long)found->bytes, PINS);
 }
 
+/* A sanitizer keeps what was freed, and terabytes to look through. */
+static bool memory_can_be_read(void)
+{
+    const char *sanitize = getenv("SANITIZE");
+
+    return geteuid() == 0 && (sanitize == NULL || strcmp(sanitize, "none") == 0);
+}
+
 /* ---- cases ----------------------------------------------------------------------- */
 
 /* The search itself: what is there it finds. */
@@ -251,6 +259,8 @@ static void test_what_is_there_is_found(void **state)
     secrets_look(pins, here, sizeof here, 0, &found);
     assert_int_equal(found.count, 1);
     assert_true(found.places[0].in_hex);
+    if (!memory_can_be_read())
+        return;
     found = (struct found){0};
     assert_true(secrets_look_in_process(pins, getpid(), &found));
     assert_true(found.count >= PINS);
@@ -265,10 +275,12 @@ static void test_pins_leave_nothing_behind(void **state)
     for (unsigned i = 1; i < PINS; i++)
         send_one(i);
     later();
-    if (secrets_look_in_process(pins, d.pid, &memory))
+    if (memory_can_be_read()) {
+        assert_true(secrets_look_in_process(pins, d.pid, &memory));
         expect_nothing(&memory, "memory");
-    else
-        print_message("SKIP memory: not root\n");
+    } else {
+        print_message("SKIP memory: not root, or with a sanitizer\n");
+    }
     assert_int_equal(daemon_stop(&d), 0);
     assert_true(secrets_look_in_file(pins, log_path, &log));
     expect_nothing(&log, "log");
