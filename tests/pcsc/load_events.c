@@ -89,8 +89,10 @@ static void follow(unsigned readers, unsigned changes, int ready)
     }
     need(SCardReleaseContext(context), "the end of the context");
     for (unsigned i = 0; i < readers; i++) {
-        if (seen[i] != changes)
+        if (seen[i] != changes) {
+            fprintf(stderr, "load: %s: %u changes, not %u\n", names[i], seen[i], changes);
             _exit(1);
+        }
     }
     _exit(0);
 }
