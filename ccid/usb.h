@@ -52,7 +52,6 @@ struct usb_power {
     int wake; /* for libusb: the transfer has been called back */
 };
 
-/* One claimed CCID interface: its own file, context, handle and transfers. */
 /* The descriptors that libusb polls for a context beside the node: two, in every version
  * so far. */
 #define USB_POLLED_MAX 8
@@ -62,6 +61,7 @@ struct usb_polled {
     unsigned count;
 };
 
+/* One claimed CCID interface: its own file, context, handle and transfers. */
 struct ccid_usb {
     char path[USB_PATH_SIZE]; /* for the log */
     int fd;

@@ -487,19 +487,24 @@ static void test_answer_in_parts_is_put_together_at_extended_level(void **state)
     bench_end(&bench);
 }
 
+/* A reader with keys, and VERIFY of a command that is its header alone. */
+static ULONG begin_case_1(struct bench *bench, uint8_t in[64])
+{
+    bench_ready(bench, BENCH_EXTENDED);
+    device_of(bench)->desc.pin_support = 1;
+    return (ULONG)bench_bytes("1E 00 82 00 00 08 04 02 00 09 04 00 00 00 00 04 00 00 00 "
+                              "00 20 00 80",
+                              in, 64);
+}
+
 static void test_readers_get_first_what_they_want_first(void **state)
 {
     uint8_t in[64];
-    ULONG length =
-        (ULONG)bench_bytes("1E 00 82 00 00 08 04 02 00 09 04 00 00 00 00 04 00 00 00 "
-                           "00 20 00 80",
-                           in, sizeof(in));
     struct bench bench;
+    ULONG length = begin_case_1(&bench, in);
     uint64_t started;
 
     (void)state;
-    bench_ready(&bench, BENCH_EXTENDED);
-    device_of(&bench)->desc.pin_support = 1;
     device_of(&bench)->desc.quirks = CCID_QUIRK_PIN_WAIT | CCID_QUIRK_PIN_ESCAPE_CASE_1;
     script_command(&bench.usb, "6B 03000000 00 SS 000000 80 02 00",
                    "83 00000000 00 SS 00 00 00");
@@ -565,16 +570,11 @@ static void test_entry_has_ten_minutes_in_all(void **state)
 static void test_what_readers_want_first_is_in_the_ten_minutes(void **state)
 {
     uint8_t in[64];
-    ULONG length =
-        (ULONG)bench_bytes("1E 00 82 00 00 08 04 02 00 09 04 00 00 00 00 04 00 00 00 "
-                           "00 20 00 80",
-                           in, sizeof(in));
     struct bench bench;
+    ULONG length = begin_case_1(&bench, in);
     uint64_t started;
 
     (void)state;
-    bench_ready(&bench, BENCH_EXTENDED);
-    device_of(&bench)->desc.pin_support = 1;
     device_of(&bench)->desc.quirks = CCID_QUIRK_PIN_ESCAPE_CASE_1;
     script_command(&bench.usb, "6B 03000000 00 SS 000000 80 02 00",
                    "83 00000000 00 SS 80 FF 00");
