@@ -237,7 +237,7 @@ static void slot_change(struct ccid_device *device, const uint8_t *message, size
         slot = ccid_slot_hold(device, i);
         if (slot == NULL)
             continue;
-        ccid_service_ask(slot, ccid_state_heard(slot, present, changed && !first, now));
+        ccid_state_heard(slot, present, changed && !first);
         SmartcardReleaseRemoveLock(&slot->ext);
     }
     ccid_device_rest(device);

@@ -43,13 +43,10 @@ void ccid_service_ask_all(struct ccid_device *device, uint32_t delay_ms)
 
 void ccid_service_arrived(struct ccid_slot *slot)
 {
-    const struct ccid_usb_port *port = &slot->port;
-    uint32_t wait_ms = ccid_state_release(slot, port->ops->now_ms(port->usb));
-
+    ccid_state_release(slot);
     if (!ccid_notify_hears(slot->device) ||
         __atomic_load_n(&slot->look, __ATOMIC_SEQ_CST))
-        wait_ms = 0;
-    ccid_service_ask(slot, wait_ms);
+        ccid_service_ask(slot, 0);
 }
 
 void ccid_service_look(struct ccid_device *device)
@@ -165,11 +162,9 @@ void ccid_service_tracked(struct ccid_slot *slot)
 
 void ccid_service_absent(struct ccid_slot *slot, uint32_t changes)
 {
-    bool was_present = ccid_state_current(slot) >= SCARD_PRESENT;
-
-    ccid_state_sampled(slot, false, changes);
-    if (!was_present || ccid_state_current(slot) >= SCARD_PRESENT)
+    if (ccid_state_current(slot) < SCARD_PRESENT || ccid_state_changes(slot) != changes)
         return; /* no news, or there are newer ones */
+    ccid_state_sampled(slot, false, changes);
     __atomic_store_n(&slot->look, true, __ATOMIC_SEQ_CST);
     ccid_service_ask(slot, ABSENT_MS);
 }
@@ -217,10 +212,8 @@ void ccid_service(struct ccid_slot *slot)
     port->ops->enter(port->usb);
     next_ms = ccid_trouble_turn(slot);
     if (next_ms == CCID_NO_RETRY) {
-        next_ms = ccid_notify_turn(slot);
-        next_ms =
-            earlier(next_ms, ccid_state_release(slot, port->ops->now_ms(port->usb)));
-        next_ms = earlier(next_ms, poll_turn(slot));
+        ccid_state_release(slot);
+        next_ms = earlier(ccid_notify_turn(slot), poll_turn(slot));
     }
     port->ops->leave(port->usb);
     ccid_trouble_tell(slot);

@@ -102,9 +102,11 @@ struct ccid_slot {
     uint32_t changes; /* goes up whenever the card came, went or was exchanged */
     bool unknown;     /* the device is quarantined: CurrentState stays SCARD_UNKNOWN */
     struct ccid_history news;
+    bool telling; /* a thread is between such news and the tracker's completion */
     struct {
         bool any, present, exchanged;
-    } held; /* news that came too fast */
+        bool urgent; /* not held for coming too fast */
+    } held;          /* news that the tracker is told later */
 
     /* Cancelling the request in progress (cancel.c). */
     PIRP running;
@@ -232,13 +234,12 @@ void ccid_state_sampled(struct ccid_slot *slot, bool present, uint32_t changes);
 void ccid_state_looked(struct ccid_slot *slot, bool present, bool exchanged,
                        uint32_t changes);
 /* As ccid_state_report, for a reader that may say too much: after 20 changes in a second
- * the rest is put together and held back. Returns how long (ms) until ccid_state_release
- * is due; CCID_NO_RETRY: nothing is held. */
-uint32_t ccid_state_heard(struct ccid_slot *slot, bool present, bool exchanged,
-                          uint64_t now_ms);
-/* Passes on what was held back, if it is time. Returns the same. */
-uint32_t ccid_state_release(struct ccid_slot *slot, uint64_t now_ms);
-/* Whatever is heard, CurrentState is SCARD_UNKNOWN, until known. */
+ * the rest is put together and held back, and a turn asked for that releases it. */
+void ccid_state_heard(struct ccid_slot *slot, bool present, bool exchanged);
+/* Passes on what was held back, if it is time. */
+void ccid_state_release(struct ccid_slot *slot);
+/* Whatever is heard, CurrentState is SCARD_UNKNOWN, until known. While another thread
+ * tells the tracker of other news, CurrentState follows; so in all of these. */
 void ccid_state_unknown(struct ccid_slot *slot);
 void ccid_state_known(struct ccid_slot *slot);
 uint32_t ccid_state_changes(struct ccid_slot *slot);

@@ -8,9 +8,15 @@
  * completed after it has been released. `changes` counts what happened; a callback that
  * sets a state compares it before and after.
  *
- * News of the interrupt endpoint that come too fast are held back (ccid_state_heard): the
- * newest state is kept, and whether the card that was in has gone meanwhile. Its state is
- * lost at once, so that no command reaches another card in its place.
+ * One thread tells the tracker, and until the tracker is back presence in CurrentState
+ * stays what it has been told: news that come meanwhile, in whatever thread, are held,
+ * and the thread that tells goes on with them. Otherwise one completion could stand for
+ * two changes and the second one end a tracker that nothing has happened to, and what
+ * happens between two trackers would be seen by none.
+ *
+ * News of the interrupt endpoint that come too fast are held as well (ccid_state_heard):
+ * the newest state is kept, and whether the card that was in has gone meanwhile. Its
+ * state is lost at once, so that no command reaches another card in its place.
  */
 #include "ccid/slot.h"
 
@@ -51,90 +57,132 @@ static bool take_news(struct ccid_slot *slot, bool present, bool exchanged)
     return !first || present; /* an unknown card was as good as none */
 }
 
-/* Under the spin lock: to be put together with what comes until it is released. */
-static void hold(struct ccid_slot *slot, bool present, bool exchanged)
+/* Under the spin lock. Whether that is anything else than what is known and held. */
+static bool is_news(const struct ccid_slot *slot, bool present, bool exchanged)
 {
+    return slot->held.any || slot->present != present || (present && exchanged) ||
+           slot->ext.ReaderCapabilities.CurrentState == SCARD_UNKNOWN;
+}
+
+/* Under the spin lock: to be put together with what comes until it is told. */
+static void hold(struct ccid_slot *slot, bool present, bool exchanged, bool urgent)
+{
+    if (slot->unknown || !is_news(slot, present, exchanged))
+        return;
     if (!slot->held.any || slot->held.present != present || exchanged)
         slot->changes++;
     if (!slot->held.any)
-        slot->held.exchanged = false;
+        slot->held.exchanged = slot->held.urgent = false;
     slot->held.any = true;
     slot->held.present = present;
     slot->held.exchanged = slot->held.exchanged || exchanged || !present;
+    slot->held.urgent = slot->held.urgent || urgent;
     slot->ext.CardCapabilities.Protocol.Selected = SCARD_PROTOCOL_UNDEFINED;
     if (slot->ext.ReaderCapabilities.CurrentState > SCARD_SWALLOWED)
         slot->ext.ReaderCapabilities.CurrentState = SCARD_SWALLOWED;
 }
 
-/* Under the spin lock. *news: the tracker is to be completed. */
-static uint32_t release(struct ccid_slot *slot, uint64_t now_ms, bool *news)
+static uint64_t now_ms(const struct ccid_slot *slot)
 {
-    uint32_t wait_ms = ccid_history_wait(&slot->news, now_ms, NEWS_SPAN_MS, NEWS_MAX);
+    return slot->port.ops->now_ms(slot->port.usb);
+}
 
-    *news = false;
-    if (!slot->held.any)
-        return CCID_NO_RETRY;
-    if (wait_ms > 0)
-        return wait_ms;
+/* Under the spin lock. Until the endpoint's next news may be told. */
+static uint32_t rest_ms(const struct ccid_slot *slot, uint64_t now)
+{
+    return ccid_history_wait(&slot->news, now, NEWS_SPAN_MS, NEWS_MAX);
+}
+
+/* Under the spin lock. */
+static bool take_unknown(struct ccid_slot *slot)
+{
+    bool news = slot->present;
+
+    slot->present = false;
+    slot->ext.ReaderCapabilities.CurrentState = SCARD_UNKNOWN;
+    return news;
+}
+
+/* Under the spin lock. What was held, if it is time: whether that is to be told. */
+static bool take_held(struct ccid_slot *slot, uint64_t now)
+{
+    if (slot->unknown)
+        return take_unknown(slot);
+    if (!slot->held.any || (!slot->held.urgent && rest_ms(slot, now) > 0))
+        return false;
     slot->held.any = false;
-    *news = take_news(slot, slot->held.present, slot->held.exchanged);
-    if (*news)
-        ccid_history_note(&slot->news, now_ms);
-    return CCID_NO_RETRY;
+    if (!take_news(slot, slot->held.present, slot->held.exchanged))
+        return false;
+    if (!slot->held.urgent)
+        ccid_history_note(&slot->news, now);
+    return true;
+}
+
+/* Ends what began under the spin lock: releases it, tells the tracker of the news and of
+ * what was held, and asks for a turn when it is too early for that. */
+static void tell(struct ccid_slot *slot, KIRQL irql, bool news, uint64_t now)
+{
+    uint32_t wait_ms;
+
+    if (slot->telling) { /* who tells goes on with it */
+        KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+        return;
+    }
+    slot->telling = true;
+    while (news || take_held(slot, now)) {
+        KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+        SmartcardCompleteCardTracking(&slot->ext);
+        now = now_ms(slot);
+        KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+        news = false;
+    }
+    slot->telling = false;
+    wait_ms = slot->held.any ? rest_ms(slot, now) : CCID_NO_RETRY;
+    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
+    if (wait_ms != CCID_NO_RETRY)
+        SmcRequestService(slot->object, wait_ms);
 }
 
 void ccid_state_report(struct ccid_slot *slot, bool present, bool exchanged)
 {
+    uint64_t now = now_ms(slot);
+    bool news = false;
     KIRQL irql;
-    bool news;
 
     KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    slot->held.any = false;
-    news = take_news(slot, present, exchanged);
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    if (news)
-        SmartcardCompleteCardTracking(&slot->ext);
-}
-
-uint32_t ccid_state_heard(struct ccid_slot *slot, bool present, bool exchanged,
-                          uint64_t now_ms)
-{
-    uint32_t wait_ms;
-    KIRQL irql;
-    bool news;
-
-    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    news = slot->held.any || slot->present != present || (present && exchanged) ||
-           slot->ext.ReaderCapabilities.CurrentState == SCARD_UNKNOWN;
-    if (!news) {
-        wait_ms = CCID_NO_RETRY;
-    } else if (slot->held.any ||
-               ccid_history_wait(&slot->news, now_ms, NEWS_SPAN_MS, NEWS_MAX) > 0) {
-        hold(slot, present, exchanged);
-        wait_ms = release(slot, now_ms, &news);
+    if (slot->telling) {
+        hold(slot, present, exchanged, true);
     } else {
-        ccid_history_note(&slot->news, now_ms);
+        slot->held.any = false;
         news = take_news(slot, present, exchanged);
-        wait_ms = CCID_NO_RETRY;
     }
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    if (news)
-        SmartcardCompleteCardTracking(&slot->ext);
-    return wait_ms;
+    tell(slot, irql, news, now);
 }
 
-uint32_t ccid_state_release(struct ccid_slot *slot, uint64_t now_ms)
+void ccid_state_heard(struct ccid_slot *slot, bool present, bool exchanged)
 {
-    uint32_t wait_ms;
+    uint64_t now = now_ms(slot);
+    bool news = false;
     KIRQL irql;
-    bool news;
 
     KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    wait_ms = release(slot, now_ms, &news);
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    if (news)
-        SmartcardCompleteCardTracking(&slot->ext);
-    return wait_ms;
+    if (slot->telling || slot->held.any || rest_ms(slot, now) > 0) {
+        hold(slot, present, exchanged, false);
+    } else {
+        news = take_news(slot, present, exchanged);
+        if (news)
+            ccid_history_note(&slot->news, now);
+    }
+    tell(slot, irql, news, now);
+}
+
+void ccid_state_release(struct ccid_slot *slot)
+{
+    uint64_t now = now_ms(slot);
+    KIRQL irql;
+
+    KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
+    tell(slot, irql, false, now);
 }
 
 void ccid_state_sampled(struct ccid_slot *slot, bool present, uint32_t changes)
@@ -145,35 +193,29 @@ void ccid_state_sampled(struct ccid_slot *slot, bool present, uint32_t changes)
 void ccid_state_looked(struct ccid_slot *slot, bool present, bool exchanged,
                        uint32_t changes)
 {
-    KIRQL irql;
+    uint64_t now = now_ms(slot);
     bool news = false;
+    KIRQL irql;
 
     KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    if (slot->changes == changes && slot->held.any)
-        hold(slot, present, exchanged);
+    if (slot->changes == changes && (slot->telling || slot->held.any))
+        hold(slot, present, exchanged, !slot->held.any);
     else if (slot->changes == changes)
         news = take_news(slot, present, exchanged);
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    if (news)
-        SmartcardCompleteCardTracking(&slot->ext);
+    tell(slot, irql, news, now);
 }
 
 void ccid_state_unknown(struct ccid_slot *slot)
 {
+    uint64_t now = now_ms(slot);
     KIRQL irql;
-    bool news;
 
     KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    news = slot->ext.ReaderCapabilities.CurrentState > SCARD_ABSENT;
     slot->unknown = true;
-    slot->present = false;
     slot->held.any = false;
     slot->changes++;
     forget_card(slot);
-    slot->ext.ReaderCapabilities.CurrentState = SCARD_UNKNOWN;
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    if (news)
-        SmartcardCompleteCardTracking(&slot->ext);
+    tell(slot, irql, false, now); /* CurrentState follows when nobody tells */
 }
 
 void ccid_state_known(struct ccid_slot *slot)
@@ -237,11 +279,11 @@ NTSTATUS ccid_state_settle(struct ccid_slot *slot, uint32_t changes)
     KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
     if (slot->changes != changes) {
         forget_card(slot);
-        if (slot->unknown)
-            slot->ext.ReaderCapabilities.CurrentState = SCARD_UNKNOWN;
+        if (slot->present)
+            slot->ext.ReaderCapabilities.CurrentState = inserted(slot);
         else
             slot->ext.ReaderCapabilities.CurrentState =
-                slot->present ? inserted(slot) : SCARD_ABSENT;
+                slot->unknown ? SCARD_UNKNOWN : SCARD_ABSENT;
         status = STATUS_NO_MEDIA; /* the card that was asked for */
     }
     KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
@@ -264,13 +306,15 @@ NTSTATUS ccid_state_moved(struct ccid_slot *slot, uint32_t changes, ULONG state)
 
 void ccid_state_confiscated(struct ccid_slot *slot)
 {
+    uint64_t now = now_ms(slot);
+    bool news = false;
     KIRQL irql;
-    bool news;
 
     KeAcquireSpinLock(&slot->ext.OsData->SpinLock, &irql);
-    news = take_news(slot, false, false);
+    if (slot->telling)
+        hold(slot, false, false, true);
+    else
+        news = take_news(slot, false, false);
     slot->ext.ReaderCapabilities.CardConfiscated = TRUE;
-    KeReleaseSpinLock(&slot->ext.OsData->SpinLock, irql);
-    if (news)
-        SmartcardCompleteCardTracking(&slot->ext);
+    tell(slot, irql, news, now);
 }
