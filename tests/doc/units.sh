@@ -27,7 +27,7 @@ sed "s|[^ =+]*/scardfs |$1 |" "$2" >"$dir/scardfs.service"
 said=$(SYSTEMD_UNIT_PATH="$dir:" systemd-analyze verify --man=no "$dir/scardfs.service" 2>&1 |
     grep scardfs)
 is 'nothing is wrong with the unit' '' "$said"
-is 'it starts what was built' "*ExecStartPre=+*$1 --mount-for scardfs *ExecStart=$1 -f *" \
+is 'it starts what was built' "*ExecStartPre=+*$1 --mount-for scard *ExecStart=$1 -f *" \
     "$(cat "$dir/scardfs.service")"
 
 # exposure UNIT: in tenths, as systemd 252 counts
@@ -52,7 +52,7 @@ mkdir -p "$dir/root/etc"
 said=$(systemd-sysusers --root="$dir/root" "$3" 2>&1)
 is 'the group is made' '*scard:x:*' "$(cat "$dir/root/etc/group")"
 group=$(sed -n 's/^scard:x:\([0-9]*\):.*/\1/p' "$dir/root/etc/group")
-is 'the user is made, with that group first' "*scardfs:x:*:$group:*nologin*" \
+is 'the user is made, with that group first' "*scard:x:*:$group:*nologin*" \
     "$(cat "$dir/root/etc/passwd")"
 
 if [ "$(id -u)" -eq 0 ]; then
