@@ -383,7 +383,9 @@ VOID SmartcardInvertData(PUCHAR Buffer, ULONG Length);
 
 /* A card came or went: takes the pending tracker and completes it with STATUS_SUCCESS
  * (STATUS_CANCELLED when it was cancelled before). No-op without one. No lock held, not
- * even the cancel spin lock. */
+ * even the cancel spin lock. Presence in CurrentState should not change again before it
+ * returns: who hears of cards in several threads lets one of them tell of all, or a
+ * completion stands for two changes and the next one for none. */
 VOID SmartcardCompleteCardTracking(PSMARTCARD_EXTENSION SmartcardExtension);
 
 /* Completes the request whose callback returned STATUS_PENDING. */
