@@ -7,7 +7,9 @@ usage: contrib/results.py MINUTES [TASK ...]   (contrib/check --all)
 The figures of each task are kept in build-results/, with a hash of what it was done to:
 the sources, or for the tests these and themselves. A task that has figures of what is
 there now is not done again, so that an interrupted run goes on where it was; the page is
-written after each. With TASKs only these are done. Status 0 only if none has failed.
+written after each. With TASKs only these are done. Figures stand with a commit, so nothing
+may be changed that is not committed, but for the page itself. Status 0 only if none has
+failed.
 """
 import json
 import os
@@ -23,6 +25,7 @@ import coverage  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build-results"
+PAGE = "tests/RESULTS.md"
 SOURCES = ("include", "smclib", "ccid", "fs", "contrib/pcsc", "meson.build")
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 VARIANTS = {
@@ -33,6 +36,8 @@ VARIANTS = {
     "--valgrind": "valgrind, without a mount",
     "--coverage": "for the coverage",
 }
+# The files from which the figures of some of them come.
+LEFT = {"": "build/meson-logs/testlog.json", "--coverage": "build-coverage/coverage.json"}
 
 
 def git(*arguments):
@@ -41,8 +46,19 @@ def git(*arguments):
 
 
 def done_to(paths):
-    """What stands in these files and folders now, as far as it is committed."""
-    return " ".join(git("rev-parse", f"HEAD:{path}") for path in paths)
+    """What stands in these files and folders now, as far as it is committed; what is in
+    "tests" but the page, which changes with every run."""
+    named = [path for path in paths if path != "tests"]
+    if "tests" in paths:
+        named += [path for path in git("ls-tree", "--name-only", "HEAD", "tests/").splitlines()
+                  if path != PAGE]
+    return " ".join(git("rev-parse", f"HEAD:{path}") for path in named)
+
+
+def changed():
+    """What is not as it is committed."""
+    return [line for line in git("status", "--porcelain", "--untracked-files=no").splitlines()
+            if line.split(maxsplit=1)[1] != PAGE]
 
 
 def run(arguments, log):
@@ -62,10 +78,11 @@ def figures(path):
 
 
 class Task:
-    """What contrib/check is asked for, and where its figures are."""
+    """What contrib/check is asked for, where its figures are kept, and which file with
+    figures it leaves."""
 
-    def __init__(self, name, arguments, subject, collect):
-        self.name, self.arguments, self.collect = name, arguments, collect
+    def __init__(self, name, arguments, subject, collect, left=None):
+        self.name, self.arguments, self.collect, self.left = name, arguments, collect, left
         self.subject = done_to(subject)
         self.file = KEPT / f"{name}.json"
 
@@ -79,6 +96,8 @@ class Task:
 
     def do(self):
         print(f"{self.name}: contrib/check {' '.join(self.arguments)}", flush=True)
+        if self.left:  # figures of an earlier run are not this one's
+            (ROOT / self.left).unlink(missing_ok=True)
         status, output, seconds = run(self.arguments, f"{self.name}.log")
         self.file.write_text(json.dumps({
             "of": self.subject, "commit": git("rev-parse", "--short", "HEAD"),
@@ -92,9 +111,14 @@ def counts(output):
     return [int(number) for number in found[-1]] if found else None
 
 
+def skipped_cases(output):
+    """Why each was, from the summary at the end."""
+    return re.findall(r"^  SKIP (.*)$", output, re.M)
+
+
 def exposure():
     """Of the unit, as the test of the units has it from systemd-analyze."""
-    log = ROOT / "build/meson-logs/testlog.json"
+    log = ROOT / LEFT[""]
     for line in log.read_text().splitlines() if log.exists() else ():
         found = re.search(r"its exposure is (\d+)", json.loads(line).get("stdout") or "")
         if found:
@@ -102,13 +126,17 @@ def exposure():
     return None
 
 
+def with_counts(output):
+    return {"counts": counts(output), "skipped": skipped_cases(output)}
+
+
 def with_exposure(output):
-    return {"counts": counts(output), "exposure": exposure()}
+    return with_counts(output) | {"exposure": exposure()}
 
 
 def with_coverage(output):
-    sums = figures("build-coverage/coverage.json")
-    return {"counts": counts(output), "coverage": coverage.folders(sums) if sums else None}
+    sums = figures(LEFT["--coverage"])
+    return with_counts(output) | {"coverage": coverage.folders(sums) if sums else None}
 
 
 # ---- the page --------------------------------------------------------------------------
@@ -124,6 +152,19 @@ def tests_table(results):
         passed, failed, skipped = kept["figures"]["counts"]
         yield (f"| {told}, {what} | {passed} | {failed} | {skipped} | "
                f"{kept['seconds'] / 60:.1f} | {kept['commit']} |")
+
+
+def skipped_table(results):
+    """Each case that did not run somewhere, and why; where it did not."""
+    where = {}
+    for option in VARIANTS:
+        kept = results.get("tests" + option)
+        for case in (kept["figures"].get("skipped") or []) if kept else ():
+            where.setdefault(case, []).append(f"`{option}`" if option else "as it is built")
+    if where:
+        yield "\nSkipped:\n"
+    for case, options in where.items():
+        yield f"- {case} ({', '.join(options)})"
 
 
 def coverage_table(kept):
@@ -220,12 +261,14 @@ def page(results):
            "processors.")
     yield "\n## Tests\n"
     yield from tests_table(results)
+    yield from skipped_table(results)
     for title, name, table in SECTIONS:
         yield f"\n## {title}\n"
         yield from section(results.get(name), table)
     yield "\n## The unit\n"
     plain = results.get("tests")
-    yield (f"Exposure {plain['figures']['exposure'] if plain else '(no figures)'} of 10 "
+    known = plain["figures"]["exposure"] if plain else None
+    yield (f"Exposure {'(no figures)' if known is None else known} of 10 "
            "(`systemd-analyze security --offline`; goal 1.5, with the mount handed over 1.0).")
     yield "\n## Requirements of bad input\n"
     yield from requirements()
@@ -239,7 +282,8 @@ def tasks(minutes):
     collects = {"": with_exposure, "--coverage": with_coverage}
     for option in VARIANTS:
         yield Task("tests" + option, ["--werror"] + ([option] if option else []), everything,
-                   collects.get(option, lambda output: {"counts": counts(output)}))
+                   collects.get(option, with_counts),
+                   LEFT.get(option))
     for name, arguments, path in (
             ("fuzz", [str(60 * int(minutes))], "build-fuzz/fuzz.json"),
             ("kill", [], "build/kill.json"),
@@ -247,13 +291,18 @@ def tasks(minutes):
             ("analyze", [], "build/analyze.json"),
             ("sweep", [], "build/sweep.json")):
         yield Task(name, [f"--{name}"] + arguments, SOURCES,
-                   lambda output, path=path: figures(path))
+                   lambda output, path=path: figures(path), path)
 
 
 def main():
     wanted = sys.argv[2:]
     KEPT.mkdir(exist_ok=True)
     everything = list(tasks(sys.argv[1]))
+    unknown = set(wanted) - {task.name for task in everything}
+    if unknown:
+        sys.exit(f"contrib/results.py: no such task: {', '.join(sorted(unknown))}")
+    if changed():
+        sys.exit("contrib/results.py: not committed:\n" + "\n".join(changed()))
     failed = []
     for task in everything:
         if wanted and task.name not in wanted:
@@ -263,7 +312,7 @@ def main():
         if not task.is_done():
             failed.append(task.name)
         results = {one.name: one.kept() for one in everything if one.kept() is not None}
-        (ROOT / "tests/RESULTS.md").write_text("\n".join(page(results)) + "\n")
+        (ROOT / PAGE).write_text("\n".join(page(results)) + "\n")
     for name in failed:
         print(f"FAIL {name}: see {KEPT / name}.log")
     return 1 if failed else 0
