@@ -216,6 +216,13 @@ static void make_block(struct virtual_slot *slot)
                                           pad->block_len, pad->block + pad->block_len);
 }
 
+/* The command with what was typed: the card has it, or will not get it. */
+static void forget_command(struct ccid_virtual_pad *pad)
+{
+    explicit_bzero(pad->command, pad->command_len);
+    pad->command_len = 0;
+}
+
 void virtual_pinpad_typed(struct ccid_virtual_reader *reader, uint8_t slot_index)
 {
     struct virtual_slot *slot = &reader->slots[slot_index];
@@ -238,6 +245,7 @@ void virtual_pinpad_typed(struct ccid_virtual_reader *reader, uint8_t slot_index
         make_block(slot);
         send_block(&request);
     }
+    forget_command(pad);
 }
 
 void virtual_pinpad(struct virtual_request *request)
@@ -262,7 +270,9 @@ void virtual_pinpad(struct virtual_request *request)
         pad->status_word = 0;
         pad->block_len = 0;
         error = ask(pad, &form, &ms);
-        pad->keys[0] = '\0';
+        explicit_bzero(pad->keys, sizeof pad->keys);
+        if (error != 0)
+            forget_command(pad);
         pad->asking = error == 0;
         slot->response_len = slot->response_sent = 0;
         virtual_work(reader, request->slot_index, (uint32_t)ms);

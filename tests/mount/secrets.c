@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,8 +26,10 @@
 #include "wdm.h"
 #include "winsmcrd.h"
 
-#define PINS    10000
-#define LATER_S 1
+#define PINS         10000
+#define PINPAD_EVERY 1000 /* a key takes 150 ms */
+#define LATER_S      1
+#define READERS_MS   10000
 
 static struct daemon d;
 static struct secrets *pins;
@@ -154,8 +157,31 @@ static void by_echo(unsigned number)
     close(fd);
 }
 
+/* In the command that a PIN which is typed belongs into: a part of it that is not. */
+static void by_pinpad(unsigned number)
+{
+    /* one to eight digits in ASCII, put before what the command has */
+    static const uint8_t head[] = {0x1e, 0, 0x82, 0, 0, 8,          1, 2, 0, 9,
+                                   4,    0, 0,    0, 0, VERIFY_LEN, 0, 0, 0};
+    uint8_t in[sizeof head + VERIFY_LEN], out[64];
+    size_t len = sizeof out;
+    int32_t status = 0;
+
+    assert_int_equal(daemon_command(&d, "type reader3 1\n"), 0);
+    memcpy(in, head, sizeof head);
+    make_verify(in + sizeof head, number);
+    assert_int_equal(daemon_call(control[PINPAD], SCFS_IOCTL_CCID_VERIFY_PIN_DIRECT, in,
+                                 sizeof in, out, &len, SCARD_TIMEOUT_INFINITE, &status),
+                     0);
+    expect_refusal(out, len);
+}
+
 static void send_one(unsigned number)
 {
+    if (number % PINPAD_EVERY == 0) {
+        by_pinpad(number);
+        return;
+    }
     switch (number % 9) {
     case 0:
         by_ioctl(control[EXTENDED], SCARD_PROTOCOL_T1, number);
@@ -189,6 +215,20 @@ static void send_one(unsigned number)
 
 /* ---- a start and an end ---------------------------------------------------------- */
 
+/* The daemon is up with the first reader; the others come a moment later. */
+static int open_when_there(const char *name)
+{
+    const int64_t limit = now_ms() + READERS_MS;
+    int fd;
+
+    while ((fd = open(daemon_path(&d, name), O_RDWR | O_CLOEXEC)) < 0) {
+        assert_int_equal(errno, ENOENT);
+        assert_true(now_ms() < limit);
+        sched_yield();
+    }
+    return fd;
+}
+
 /* What the daemon says goes to a file: it has this test's stderr. */
 static void start(void)
 {
@@ -204,8 +244,7 @@ static void start(void)
     close(file);
     for (int i = 0; i < READERS; i++) {
         snprintf(name, sizeof name, "reader%d/control", i);
-        control[i] = open(daemon_path(&d, name), O_RDWR | O_CLOEXEC);
-        assert_true(control[i] >= 0);
+        control[i] = open_when_there(name);
         assert_int_equal(call_select_protocol(control[i]), 0);
     }
     text = open(daemon_path(&d, "reader0/transmit"), O_RDWR | O_CLOEXEC);
@@ -272,7 +311,7 @@ static void test_pins_leave_nothing_behind(void **state)
 
     (void)state;
     start();
-    for (unsigned i = 1; i < PINS; i++)
+    for (unsigned i = 0; i < PINS; i++)
         send_one(i);
     later();
     if (memory_can_be_read()) {
