@@ -12,8 +12,8 @@
  * KILL_POINTS=N: so many system calls, an equal share for each of the four phases. 0:
  * all. KILL_JSON=FILE: the figures go there, too.
  */
+#include "kill_card.h"
 #include "killat.h"
-#include "subject.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -24,14 +24,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define RESTART_LIMIT_MS 2000
 #define POINTS_USUAL     60
 #define RUNS_MAX         8192
-#define LONG_LEN         1000 /* of a command: four messages each way */
 
 #define READER "1-1:level=ext,maxmsg=271,card=1,serial=A1"
 
@@ -39,14 +37,8 @@ enum phase { START, PLUG, TRANSMIT, STOP, PHASES };
 
 static const char *const phase_names[] = {"start", "plug", "transmit", "stop"};
 
-/* Of the APDUs sent in the life of a card; shared with the children that send. */
-struct sent {
-    atomic_uint begun, answered;
-};
-
 static struct subject subject;
 static struct killat_area *area;
-static struct sent *sent;
 static const char *tracer[2];
 static int64_t restarts_us[RUNS_MAX];
 static unsigned runs, failures;
@@ -71,76 +63,7 @@ static void *shared(const char *path, size_t size)
     return memory;
 }
 
-/* ---- what is sent ---------------------------------------------------------------- */
-
-/* True: the answer is that one. */
-static bool apdu(int fd, const uint8_t *command, size_t len, const uint8_t *wanted,
-                 size_t wanted_len)
-{
-    static uint8_t answer[LONG_LEN + 16];
-    ssize_t n;
-
-    atomic_fetch_add(&sent->begun, 1);
-    if (write(fd, command, len) != (ssize_t)len)
-        return false;
-    n = read(fd, answer, sizeof answer);
-    if (n < 0)
-        return false;
-    atomic_fetch_add(&sent->answered, 1);
-    return (size_t)n == wanted_len && memcmp(answer, wanted, wanted_len) == 0;
-}
-
-#define APDU(fd, command, wanted)                                                        \
-    apdu(fd, (const uint8_t *)(command), sizeof(command) - 1, (const uint8_t *)(wanted), \
-         sizeof(wanted) - 1)
-
-static bool long_apdu(int fd)
-{
-    static uint8_t command[7 + LONG_LEN + 2] = {0x80,          0xe0,           0, 0, 0,
-                                                LONG_LEN >> 8, LONG_LEN & 0xff};
-    static uint8_t wanted[LONG_LEN + 2];
-
-    for (size_t i = 0; i < LONG_LEN; i++)
-        command[7 + i] = wanted[i] = (uint8_t)(i * 13);
-    wanted[LONG_LEN] = 0x90;
-    return apdu(fd, command, sizeof command, wanted, sizeof wanted);
-}
-
-static int open_control(struct subject *s)
-{
-    return open(subject_path(s, "reader0/control"), O_RDWR | O_CLOEXEC);
-}
-
-/* Commands that change something about the card, short and long. */
-static int use_card(void *argument)
-{
-    int fd = open_control(argument);
-    bool good = fd >= 0 &&
-                APDU(fd, "\x00\x20\x00\x80\x06\x31\x32\x33\x34\x35\x36", "\x90\x00") &&
-                APDU(fd, "\x80\xe6\x00\x00", "\x90\x00") && long_apdu(fd) &&
-                APDU(fd, "\x80\xe0\x00\x00\x01\x61\x00", "\x61\x90\x00");
-
-    if (fd >= 0)
-        close(fd);
-    return good ? 0 : 1;
-}
-
-/* After the restart: 1, the count is wrong (an answer or a power-up is); 2, the PIN is
- * still verified; 3, the long one is not answered. */
-static int use_new(void *argument)
-{
-    int fd = open_control(argument), verdict = 0;
-
-    if (fd < 0 || !APDU(fd, "\x80\xe8\x00\x00\x04", "\x00\x00\x00\x01\x90\x00"))
-        verdict = 1;
-    else if (!APDU(fd, "\x80\xe6\x00\x00", "\x69\x82"))
-        verdict = 2;
-    else if (!long_apdu(fd))
-        verdict = 3;
-    if (fd >= 0)
-        close(fd);
-    return verdict;
-}
+/* ---- what is waited for ----------------------------------------------------------- */
 
 static bool reader_comes(int64_t until_us)
 {
@@ -162,20 +85,6 @@ static int wait_for_reader(void *unused)
 }
 
 /* ---- what is looked at ----------------------------------------------------------- */
-
-struct card {
-    unsigned powered;
-    unsigned long executed, powered_up, left;
-};
-
-static bool card_of(struct card *card)
-{
-    const char *answer = subject_emulate(&subject, "card 1-1");
-
-    return answer &&
-           sscanf(answer, "ok powered %u executed %lu powered_up %lu left %lu",
-                  &card->powered, &card->executed, &card->powered_up, &card->left) == 4;
-}
 
 /* Whether any process whose parent we are, or that has to do with our directory, is in an
  * uninterruptible sleep. */
@@ -291,9 +200,6 @@ static const char *until_killed(enum phase phase, unsigned at)
 
 static const char *restarted(void)
 {
-    static const char *const verdicts[] = {
-        NULL, "the first answer, or the power-up before it, is wrong",
-        "the PIN is still verified", "the long command is not answered"};
     const struct launch launch = {.options = no_options, .devices = READER};
     unsigned begun = atomic_load(&sent->begun), answered = atomic_load(&sent->answered);
     struct card before, after;
@@ -311,17 +217,17 @@ static const char *restarted(void)
         return "the restart takes too long";
     restarts_us[runs % RUNS_MAX] = took;
     runs++;
-    if (!card_of(&before))
+    if (!card_of(&subject, &before))
         return "no card after the restart";
     if (before.executed < answered || before.executed > begun)
         return "a command was executed twice, or not at all and answered";
-    if (!attempt(use_new, &subject, ATTEMPT_MS, &status, &child)) {
+    if (!attempt(use_new_card, &subject, ATTEMPT_MS, &status, &child)) {
         attempt_give_up(child);
         return "the first use hangs";
     }
     if (status != 0)
-        return status < 4 ? verdicts[status] : "the first use fails";
-    if (!card_of(&after))
+        return status < KILL_VERDICTS ? kill_verdicts[status] : "the first use fails";
+    if (!card_of(&subject, &after))
         return "no card after its first use";
     if (after.executed != before.executed + 3)
         return "a command after the restart was not executed once";
@@ -346,9 +252,11 @@ static unsigned measure(enum phase phase)
     return wrong ? 0 : count;
 }
 
-static void run(enum phase phase, unsigned at)
+/* Whether it was killed: a run may make fewer calls than the one that was measured. */
+static bool run(enum phase phase, unsigned at)
 {
     const char *wrong = until_killed(phase, at);
+    const bool killed = atomic_load(&area->killed);
 
     if (!wrong && !nobody_stays_in_d())
         wrong = "somebody is in state D";
@@ -359,6 +267,7 @@ static void run(enum phase phase, unsigned at)
         fail(phase, at, wrong);
     subject_kill(&subject);
     subject_unmount(&subject);
+    return killed;
 }
 
 static unsigned points_wanted(void)
@@ -384,7 +293,7 @@ static int skip(const char *reason)
 int main(void)
 {
     const char *path = getenv("KILL_JSON");
-    unsigned points = 0, calls[PHASES], done[PHASES];
+    unsigned points = 0, calls[PHASES], killed[PHASES];
     FILE *json;
 
     signal(SIGPIPE, SIG_IGN); /* of who was killed while we speak */
@@ -408,12 +317,14 @@ int main(void)
         calls[phase] = measure((enum phase)phase);
         if (share > 0 && calls[phase] > share)
             step = (calls[phase] + share - 1) / share;
-        done[phase] = 0;
-        for (unsigned at = 1; at <= calls[phase]; at += step, done[phase]++)
-            run((enum phase)phase, at);
-        points += done[phase];
+        killed[phase] = 0;
+        for (unsigned at = 1; at <= calls[phase]; at += step)
+            killed[phase] += run((enum phase)phase, at);
+        if (killed[phase] == 0)
+            fail((enum phase)phase, 0, "it was never killed");
+        points += killed[phase];
         printf("%-4s %s: killed at %u of %u system calls (%.1f s)\n",
-               failures ? "FAIL" : "ok", phase_names[phase], done[phase], calls[phase],
+               failures ? "FAIL" : "ok", phase_names[phase], killed[phase], calls[phase],
                (double)(now_us() - begun) / 1e6);
         fflush(stdout);
     }
@@ -427,7 +338,7 @@ int main(void)
         fprintf(json, "{\n  \"phases\": {");
         for (int phase = 0; phase < PHASES; phase++)
             fprintf(json, "%s\n    \"%s\": {\"calls\": %u, \"killed\": %u}",
-                    phase ? "," : "", phase_names[phase], calls[phase], done[phase]);
+                    phase ? "," : "", phase_names[phase], calls[phase], killed[phase]);
         fprintf(json,
                 "\n  },\n  \"killed\": %u,\n  \"restarts\": %u,\n  \"median_ms\": %.1f,\n"
                 "  \"longest_ms\": %.1f,\n  \"failures\": %u\n}\n",

@@ -13,34 +13,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 32
-#define LOG_SHOWN     600 /* bytes, the last */
-
-int64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-void pause_ms(int ms)
-{
-    const struct timespec t = {.tv_nsec = ms * 1000000L};
-
-    nanosleep(&t, NULL);
-}
-
-static int pidfd_of(pid_t pid)
-{
-    return (int)syscall(SYS_pidfd_open, pid, 0);
-}
 
 /* ---- its place ------------------------------------------------------------------- */
 
@@ -215,7 +193,7 @@ void subject_start(struct subject *s, const struct launch *launch, const char *p
             _exit(1);
         become(s, launch, preload);
     }
-    s->pidfd = pidfd_of(s->pid);
+    s->pidfd = attempt_pidfd(s->pid);
 }
 
 enum subject_state subject_wait(struct subject *s, int limit_ms)
@@ -242,7 +220,7 @@ bool subject_adopt(struct subject *s)
 
     if (file && fscanf(file, "%d", &pid) == 1) {
         s->pid = pid;
-        s->pidfd = pidfd_of(s->pid);
+        s->pidfd = attempt_pidfd(s->pid);
     }
     if (file)
         fclose(file);
@@ -297,47 +275,6 @@ void subject_unmount(const struct subject *s)
         ;
 }
 
-/* ---- what it says ---------------------------------------------------------------- */
-
-size_t subject_said(const struct subject *s)
-{
-    struct stat st;
-
-    return stat(s->log, &st) == 0 ? (size_t)(st.st_size - s->log_begin) : 0;
-}
-
-static char *log_text(const struct subject *s)
-{
-    size_t len = subject_said(s);
-    char *text = calloc(1, len + 1);
-    int fd = open(s->log, O_RDONLY | O_CLOEXEC);
-
-    if (fd >= 0 && pread(fd, text, len, s->log_begin) < 0)
-        perror(s->log);
-    close(fd);
-    return text;
-}
-
-bool subject_has_said(const struct subject *s, const char *words)
-{
-    char *text = log_text(s);
-    bool yes = strstr(text, words) != NULL;
-
-    free(text);
-    return yes;
-}
-
-void subject_print_log(const struct subject *s)
-{
-    char *text = log_text(s);
-    size_t len = strlen(text);
-
-    printf("     it has said: %s%s", len > LOG_SHOWN ? "..." : "",
-           len > LOG_SHOWN ? text + len - LOG_SHOWN : text);
-    printf("%s", len == 0 ? "nothing\n" : "");
-    free(text);
-}
-
 /* ---- what is done with it -------------------------------------------------------- */
 
 const char *subject_path(const struct subject *s, const char *name)
@@ -377,40 +314,4 @@ const char *subject_emulate(struct subject *s, const char *line)
             return NULL;
     } while (strncmp(answer, "ok", 2) != 0 && strstr(answer, "\nok") == NULL);
     return answer;
-}
-
-bool attempt(int (*run)(void *), void *argument, int limit_ms, int *status, pid_t *child)
-{
-    pid_t parent = getpid();
-
-    fflush(NULL);
-    *child = fork();
-    if (*child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(1);
-        _exit(run(argument));
-    }
-    return attempt_more(*child, limit_ms, status);
-}
-
-bool attempt_more(pid_t child, int limit_ms, int *status)
-{
-    struct pollfd fd = {.fd = pidfd_of(child), .events = POLLIN};
-    int wait_status = 0;
-    bool ended;
-
-    ended = poll(&fd, 1, limit_ms) == 1 && waitpid(child, &wait_status, 0) == child;
-    close(fd.fd);
-    *status =
-        WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
-    return ended;
-}
-
-void attempt_give_up(pid_t child)
-{
-    int status;
-
-    kill(child, SIGKILL);
-    (void)attempt_more(child, ATTEMPT_MS, &status);
 }

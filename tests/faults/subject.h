@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define ATTEMPT_MS 10000 /* the watchdog: nothing takes so long */
+#include "attempt.h"
 
 struct launch {
     const char *const *options; /* NULL ends them */
@@ -55,15 +55,5 @@ void subject_print_log(const struct subject *s);
 const char *subject_path(const struct subject *s, const char *name);
 /* A command of the emulation's socket; its answer, NULL: refused. */
 const char *subject_emulate(struct subject *s, const char *line);
-
-/* Runs it in a child; true when it has ended in time. *status: what it returned, or 128
- * and a signal. */
-bool attempt(int (*run)(void *), void *argument, int limit_ms, int *status, pid_t *child);
-/* Goes on waiting for one that has not, or ends it. */
-bool attempt_more(pid_t child, int limit_ms, int *status);
-void attempt_give_up(pid_t child);
-
-int64_t now_us(void);
-void pause_ms(int ms);
 
 #endif
