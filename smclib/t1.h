@@ -7,7 +7,7 @@
 
 /* Longest block: prologue, 254 bytes, CRC. */
 #define SMC_T1_BLOCK_MAX (SCARD_T1_PROLOGUE_LENGTH + SCARD_T1_MAX_IFS + 2)
-/* S-blocks that a card may send within one command (ccid.md's loop bound). */
+/* S-blocks that a card may send within one command; it could go on for ever. */
 #define SMC_T1_S_BLOCKS_MAX 4096
 
 /* What the engine needs to know besides T1_DATA. */

@@ -11,7 +11,7 @@ harmless() {
     [ "$(wc -l <"$1")" -eq 1 ] && ! LC_ALL=C grep -q '[^ -~]' "$1"
 }
 
-# the directory entries of the mount are the names of abi.md and nothing else
+# the directory entries of the mount are the names of scardfs(5) and nothing else
 only_readers() {
     find "$mnt" -mindepth 1 -maxdepth 1 ! -name 'reader[0-9]*' ! -name version ! -name changes \
         ! -name virtual ! -name 'by-*' ! -name metrics | grep -q . && return 1

@@ -71,7 +71,7 @@ for who in 'user' root; do
     grep -v '^end$' "$dir/said"
     printf '     %s: %s attempts\n' "$who" "$refused"
     is 'nothing goes through' 0 "$other"
-    step 'and every attempt is refused' test "$refused" -ge 60
+    step 'and every attempt is refused' test "$refused" -ge 80
     is "$who: seccomp filters" 2:2 "$(status Seccomp):$(status Seccomp_filters)"
     is "$who: no new privileges" 1 "$(status NoNewPrivs)"
     step "$who: the victim lives" kill -0 "$FORBIDDEN_VICTIM"
