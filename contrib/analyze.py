@@ -6,8 +6,11 @@ smclib/, ccid/, fs/ and contrib/pcsc/.
 usage: contrib/analyze.py BUILD_DIR
 
 A finding is either mended or explained in contrib/analyze.explained; one that is neither,
-and an explanation that nothing needs any more, fail. Figures: BUILD_DIR/analyze.json.
+and an explanation that nothing needs any more, fail. An explanation is for one finding: a
+second one of the same kind in that file needs its own. Figures: BUILD_DIR/analyze.json.
 """
+import collections
+import itertools
 import json
 import pathlib
 import re
@@ -24,9 +27,9 @@ DROPPED_WITH_VALUE = {"-MQ", "-MF", "-o"}
 
 
 def arguments(command):
-    """Those of a compilation, without what it writes."""
-    words = iter(shlex.split(command))
-    next(words)
+    """Those of a compilation, without what it writes. Before them is the compiler, and
+    perhaps ccache."""
+    words = itertools.dropwhile(lambda word: not word.startswith("-"), shlex.split(command))
     kept = []
     for word in words:
         if word in DROPPED_WITH_VALUE:
@@ -48,7 +51,7 @@ def sources(build):
 
 
 def analyze(tool, folder, words):
-    """Findings of one tool in one file: (file, checker, message)."""
+    """Findings of one tool in one source: (file, line, checker, message)."""
     if tool == "gcc":
         command = ["gcc", *words, "-fanalyzer", "-fdiagnostics-color=never",
                    "-fdiagnostics-path-format=none", "-o", "/dev/null"]
@@ -57,33 +60,34 @@ def analyze(tool, folder, words):
         source = words[-1]
         flags = [w for w in words[:-2] if w not in gcc_only and not w.startswith("-fdiag")]
         command = ["clang-tidy", "--quiet", "--checks=-*,clang-analyzer-*"
+                   # wants C11's Annex K, which glibc does not have
                    ",-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling",
                    source, "--", *flags]
     said = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     findings = set()
-    for file, _, message, checker in FINDING.findall(said.stdout + said.stderr):
+    for file, line, message, checker in FINDING.findall(said.stdout + said.stderr):
         if not CHECKERS.search(checker):
             continue
         path = (pathlib.Path(folder) / file).resolve()
         if path.is_relative_to(ROOT):
-            findings.add((path.relative_to(ROOT).as_posix(), checker, message))
+            findings.add((path.relative_to(ROOT).as_posix(), int(line), checker, message))
     if said.returncode != 0 and not findings:
         sys.exit(f"contrib/analyze.py: {' '.join(command)}:\n{said.stderr}")
     return findings
 
 
 def explanations():
-    """FILE CHECKER: REASON, a line each; further lines of a reason are indented."""
+    """FILE CHECKER: REASON, a line each; further lines of a reason are indented. How many
+    there are of each (file, checker)."""
     text = (ROOT / "contrib/analyze.explained").read_text()
-    return {match.groups() for match in re.finditer(r"^(\S+) (\S+): \S", text, re.M)}
+    return collections.Counter(re.findall(r"^(\S+) (\S+): \S", text, re.M))
 
 
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     build = pathlib.Path(sys.argv[1]).resolve()
-    explained = explanations()
-    needed = set()
+    unused = explanations()
     figures = {"unexplained": 0, "explained": 0}
     files = sources(build)
     for tool in ("gcc", "clang"):
@@ -91,16 +95,17 @@ def main():
         for folder, words in files.values():
             findings |= analyze(tool, folder, words)
         figures[tool] = {"files": len(files), "findings": len(findings)}
-        for file, checker, message in sorted(findings):
-            if (file, checker) in explained:
-                needed.add((file, checker))
+        for file, line, checker, message in sorted(findings):
+            if unused[(file, checker)] > 0:
+                unused[(file, checker)] -= 1
                 figures["explained"] += 1
             else:
                 figures["unexplained"] += 1
-                print(f"  FAIL {file}: {message} [{checker}]", flush=True)
-    for file, checker in sorted(explained - needed):
-        print(f"  FAIL contrib/analyze.explained: nothing in {file} needs {checker}")
-    stale = len(explained - needed)
+                print(f"  FAIL {file}:{line}: {message} [{checker}]", flush=True)
+    for (file, checker), left in sorted(unused.items()):
+        if left > 0:
+            print(f"  FAIL contrib/analyze.explained: nothing in {file} needs {checker}")
+    stale = sum(unused.values())
     (build / "analyze.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures))
     failed = figures["unexplained"] + stale
