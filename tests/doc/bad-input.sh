@@ -48,10 +48,12 @@ while IFS= read -r line; do
         esac
         [ "$(named "$tests/$file" "$name" | tail -n 1)" -ge "$least" ] ||
             say "$number: $file has no test '$name'"
-        base=$(basename "$file" .c)
-        base=$(basename "$base" .sh)
+        base=$(basename "${file%.*}")
         base=${base#test-}
-        cat "$tests"/*/meson.build | grep -qwF -- "${base#fs-mount-}" ||
+        # in its folder, by its own name or one of a list, or by its path in another's
+        grep -qE -- "['-](test-)?${base#fs-mount-}(\.c|\.sh)?'" \
+            "$tests/${file%%/*}/meson.build" ||
+            cat "$tests"/*/meson.build | grep -qF -- "'../$file'" ||
             say "$number: $file is not built"
         ;;
     *)
