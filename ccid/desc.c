@@ -304,7 +304,6 @@ NTSTATUS ccid_desc_parse(const uint8_t *config, size_t len, uint8_t interface_nu
             if (inside) {
                 found = true;
                 out->interface_number = d[2];
-                out->alternate_setting = d[3];
                 out->interface_class = d[5];
                 out->interface_string = d[8];
                 out->interface_protocol = d[7];

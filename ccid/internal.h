@@ -75,7 +75,6 @@ struct ccid_desc {
     /* Where it is. */
     uint8_t configuration; /* bConfigurationValue */
     uint8_t interface_number;
-    uint8_t alternate_setting;
     uint8_t interface_class;
     uint8_t interface_protocol;
     uint8_t interface_string; /* index of iInterface */

@@ -93,7 +93,7 @@ size_t ccid_trace_descriptor(uint8_t out[SMC_DESCRIPTOR_MAX],
     put(&w, 1, INTERFACE_LENGTH);
     put(&w, 1, 4);
     put(&w, 1, desc->interface_number);
-    put(&w, 1, desc->alternate_setting);
+    put(&w, 1, 0); /* bAlternateSetting: nobody selects another one */
     put(&w, 1, endpoints);
     put(&w, 1, 0x0B); /* early readers say FFh and mean this */
     put(&w, 1, 0);

@@ -101,9 +101,7 @@ static int claim(struct ccid_usb *usb, const struct ccid_desc *desc, bool config
     if (error != 0)
         return error;
     usb->claimed = true;
-    if (desc->alternate_setting == 0)
-        return 0;
-    return libusb_set_interface_alt_setting(usb->handle, number, desc->alternate_setting);
+    return 0;
 }
 
 struct ccid_usb *usb_open(const char *node, const char *path,

@@ -27,7 +27,6 @@ static void check_interface(const struct ccid_desc *desc, uint8_t number)
 {
     check_usable(desc);
     FUZZ_CHECK(desc->interface_number == number);
-    FUZZ_CHECK(desc->alternate_setting == 0);
     if (desc->transport == CCID_TRANSPORT_BULK) {
         FUZZ_CHECK((desc->bulk_in.address & 0x80) != 0);
         FUZZ_CHECK(desc->bulk_out.address != 0 && (desc->bulk_out.address & 0x80) == 0);
