@@ -2,11 +2,16 @@
 /* test-trace.c - what a trace shows of messages, and what it says of the device. */
 #include "ccid/trace.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
+
+#include "ccid/slot.h"
+#include "smclib/io.h"
 
 static void test_apdu_with_an_instruction_for_pins_is_secret(void **state)
 {
@@ -81,6 +86,9 @@ static void test_command_shows_nothing_behind_the_place_of_a_pin(void **state)
                                                   rows[i].secret, rows[i].level,
                                                   rows[i].protocol),
                          rows[i].shown);
+        assert_int_equal(ccid_trace_shown_command(message, 3, rows[i].secret,
+                                                  rows[i].level, rows[i].protocol),
+                         3);
         assert_int_equal(ccid_trace_shown_command(message, CCID_HEADER_LENGTH,
                                                   rows[i].secret, rows[i].level,
                                                   rows[i].protocol),
@@ -160,6 +168,99 @@ static void test_descriptor_is_what_was_read(void **state)
                             offsetof(struct ccid_desc, bcd_ccid));
 }
 
+/* ---- control requests -------------------------------------------------------------- */
+
+static struct {
+    struct smc_trace_packet packets[2];
+    UCHAR setup[8];
+    unsigned count;
+} seen;
+
+static void on_trace(void *context, PDEVICE_OBJECT device,
+                     const struct smc_trace_packet *packet)
+{
+    (void)context;
+    (void)device;
+    assert_in_range(seen.count, 0, 1);
+    seen.packets[seen.count++] = *packet;
+    if (packet->setup != NULL)
+        memcpy(seen.setup, packet->setup, sizeof(seen.setup));
+}
+
+static void trace_control(bool secret, uint8_t request_type, size_t done,
+                          enum ccid_usb_result result)
+{
+    static const struct smc_io_client client = {.trace = on_trace};
+    static struct ccid_device device = {.desc = {.interface_number = 2}};
+    static const uint8_t data[6] = "secret";
+    DEVICE_OBJECT object = {.Traced = 1};
+    struct ccid_slot slot = {.device = &device, .object = &object, .secret = secret};
+
+    memset(&seen, 0, sizeof(seen));
+    smc_io_register(&client);
+    ccid_trace_control(&slot, request_type, 0x65, 0x1234, data, sizeof(data), done,
+                       result);
+    smc_io_register(NULL);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.packets[0].event, SMC_TRACE_SUBMITTED);
+    assert_int_equal(seen.packets[1].event, SMC_TRACE_COMPLETED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(seen.packets[i].transfer, SMC_TRACE_CONTROL);
+        assert_int_equal(seen.packets[i].endpoint, request_type & 0x80);
+    }
+    assert_null(seen.packets[1].setup);
+}
+
+static void test_control_request_out_shows_its_data_when_it_is_submitted(void **state)
+{
+    static const uint8_t setup[8] = {0x21, 0x65, 0x34, 0x12, 2, 0, 6, 0};
+
+    (void)state;
+    for (int secret = 0; secret < 2; secret++) {
+        trace_control(secret != 0, 0x21, 6, CCID_USB_OK);
+        assert_memory_equal(seen.setup, setup, sizeof(setup));
+        assert_non_null(seen.packets[0].data);
+        assert_int_equal(seen.packets[0].length, 6);
+        assert_int_equal(seen.packets[0].shown, secret ? 0 : 6);
+        assert_null(seen.packets[1].data);
+        assert_int_equal(seen.packets[1].length, 0);
+        assert_int_equal(seen.packets[1].status, 0);
+    }
+}
+
+static void test_control_request_in_shows_what_came_when_it_is_completed(void **state)
+{
+    (void)state;
+    trace_control(false, 0xA1, 4, CCID_USB_OK);
+    assert_null(seen.packets[0].data);
+    assert_int_equal(seen.packets[0].length, 0);
+    assert_int_equal(seen.packets[0].shown, 0);
+    assert_non_null(seen.packets[1].data);
+    assert_int_equal(seen.packets[1].length, 4);
+    assert_int_equal(seen.packets[1].shown, 4);
+}
+
+static void test_control_request_that_fails_shows_why(void **state)
+{
+    static const struct {
+        enum ccid_usb_result result;
+        int error;
+    } rows[] = {
+        {CCID_USB_TIMEOUT, -ECONNRESET}, {CCID_USB_CANCELLED, -ECONNRESET},
+        {CCID_USB_STALL, -EPIPE},        {CCID_USB_OVERFLOW, -EOVERFLOW},
+        {CCID_USB_GONE, -ENODEV},        {CCID_USB_NO_MEMORY, -ENOMEM},
+        {CCID_USB_IO, -EPROTO},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        trace_control(false, 0xA1, 0, rows[i].result);
+        assert_int_equal(seen.packets[0].status, 0);
+        assert_int_equal(seen.packets[1].status, rows[i].error);
+        assert_int_equal(seen.packets[1].length, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +269,9 @@ int main(void)
         cmocka_unit_test(test_command_shows_nothing_behind_the_place_of_a_pin),
         cmocka_unit_test(test_answer_is_shown_only_if_it_is_known_to_what),
         cmocka_unit_test(test_descriptor_is_what_was_read),
+        cmocka_unit_test(test_control_request_out_shows_its_data_when_it_is_submitted),
+        cmocka_unit_test(test_control_request_in_shows_what_came_when_it_is_completed),
+        cmocka_unit_test(test_control_request_that_fails_shows_why),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
