@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "refuse.h"
+
 #define NODES        "/dev/bus/usb/"
 #define THREADS_MAX  8
 #define DESCRIPTOR   18
@@ -32,9 +34,6 @@ const struct fake_device fake_reader = {
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    const char *refused;
-    unsigned at, seen;
-    int error;
     struct fake_device *device; /* the one whose node is opened */
     bool hotplug;
     libusb_hotplug_callback_fn callback;
@@ -49,19 +48,6 @@ static struct {
     unsigned thread_count;
     bool real_threads;
 } bus = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
-static bool is_refused(const char *call)
-{
-    bool refused = false;
-
-    pthread_mutex_lock(&bus.lock);
-    if (bus.refused != NULL && strcmp(bus.refused, call) == 0) {
-        bus.seen++;
-        refused = bus.at == 0 || bus.at == bus.seen;
-    }
-    pthread_mutex_unlock(&bus.lock);
-    return refused;
-}
 
 static void add(int *count, int n)
 {
@@ -83,28 +69,14 @@ static libusb_device *from_fake(struct fake_device *device)
 
 /* ---- the system -------------------------------------------------------------------- */
 
-#define REFUSABLE(type, name, parameters, arguments)                                     \
-    type __wrap_##name parameters;                                                       \
-    type __real_##name parameters;                                                       \
-    type __wrap_##name parameters                                                        \
-    {                                                                                    \
-        if (is_refused(#name)) {                                                         \
-            errno = bus.error;                                                           \
-            return FAILED_##type;                                                        \
-        }                                                                                \
-        return __real_##name arguments;                                                  \
-    }
-#define FAILED_int    -1
-#define FAILED_memory NULL
-typedef void *memory;
-
-REFUSABLE(memory, calloc, (size_t n, size_t size), (n, size))
-REFUSABLE(memory, malloc, (size_t size), (size))
-REFUSABLE(int, epoll_create1, (int flags), (flags))
-REFUSABLE(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),
+REFUSABLE(void *, calloc, NULL, (size_t n, size_t size), (n, size))
+REFUSABLE(void *, malloc, NULL, (size_t size), (size))
+REFUSABLE(int, epoll_create1, REFUSE_ERRNO, (int flags), (flags))
+REFUSABLE(int, epoll_ctl, REFUSE_ERRNO,
+          (int epoll, int operation, int fd, struct epoll_event *event),
           (epoll, operation, fd, event))
-REFUSABLE(int, timerfd_create, (int clock, int flags), (clock, flags))
-REFUSABLE(int, eventfd, (unsigned value, int flags), (value, flags))
+REFUSABLE(int, timerfd_create, REFUSE_ERRNO, (int clock, int flags), (clock, flags))
+REFUSABLE(int, eventfd, REFUSE_ERRNO, (unsigned value, int flags), (value, flags))
 
 int __wrap_open64(const char *path, int flags, ...);
 int __real_open64(const char *path, int flags, ...);
@@ -156,9 +128,8 @@ int __wrap_open64(const char *path, int flags, ...)
 
     if (strncmp(path, NODES, sizeof(NODES) - 1) != 0)
         return __real_open64(path, flags, 0600);
-    if (is_refused((flags & O_ACCMODE) == O_RDWR ? "open" : "open to read")) {
-        errno = bus.error;
-        return -1;
+    if (refuse_this((flags & O_ACCMODE) == O_RDWR ? "open" : "open to read")) {
+        return REFUSE_ERRNO;
     }
     if ((flags & O_ACCMODE) == O_RDONLY) {
         ends[0] = open_bytes();
@@ -174,9 +145,8 @@ int __wrap_open64(const char *path, int flags, ...)
 
 ssize_t __wrap_read(int fd, void *bytes, size_t size)
 {
-    if (fd == __atomic_load_n(&bus.read_fd, __ATOMIC_SEQ_CST) && is_refused("read")) {
-        errno = bus.error;
-        return -1;
+    if (fd == __atomic_load_n(&bus.read_fd, __ATOMIC_SEQ_CST) && refuse_this("read")) {
+        return REFUSE_ERRNO;
     }
     return __real_read(fd, bytes, size);
 }
@@ -196,7 +166,7 @@ int __wrap_usb_thread_start(pthread_t *thread, void *(*run)(void *), void *conte
 {
     bool real;
 
-    if (is_refused("usb_thread_start"))
+    if (refuse_this("usb_thread_start"))
         return EAGAIN;
     pthread_mutex_lock(&bus.lock);
     real = thread != NULL || bus.real_threads;
@@ -269,8 +239,8 @@ int __wrap_libusb_handle_events_timeout_completed(libusb_context *context,
 
 int __wrap_libusb_init(libusb_context **context)
 {
-    if (is_refused("libusb_init"))
-        return bus.error;
+    if (refuse_this("libusb_init"))
+        return refuse_error();
     *context = (libusb_context *)(void *)&bus;
     add(&bus.contexts, 1);
     return 0;
@@ -301,8 +271,8 @@ int __wrap_libusb_hotplug_register_callback(libusb_context *context, int events,
     (void)pid;
     (void)class_code;
     (void)user;
-    if (is_refused("libusb_hotplug_register_callback"))
-        return bus.error;
+    if (refuse_this("libusb_hotplug_register_callback"))
+        return refuse_error();
     bus.callback = callback;
     *handle = 1;
     add(&bus.callbacks, 1);
@@ -320,8 +290,8 @@ void __wrap_libusb_hotplug_deregister_callback(libusb_context *context,
 ssize_t __wrap_libusb_get_device_list(libusb_context *context, libusb_device ***list)
 {
     (void)context;
-    if (is_refused("libusb_get_device_list"))
-        return bus.error;
+    if (refuse_this("libusb_get_device_list"))
+        return refuse_error();
     *list = __real_calloc(LIST_MEMBERS, sizeof(**list));
     (*list)[0] = from_fake(bus.device);
     add(&bus.lists, 1);
@@ -344,7 +314,7 @@ const struct libusb_pollfd **__wrap_libusb_get_pollfds(libusb_context *context)
     } * fds;
 
     (void)context;
-    if (is_refused("libusb_get_pollfds"))
+    if (refuse_this("libusb_get_pollfds"))
         return NULL;
     fds = __real_calloc(1, sizeof(*fds));
     fds->fd.fd = __real_eventfd(0, 0);
@@ -408,8 +378,8 @@ static void make_config(const struct fake_device *device,
 int __wrap_libusb_get_active_config_descriptor(libusb_device *device,
                                                struct libusb_config_descriptor **config)
 {
-    if (is_refused("libusb_get_active_config_descriptor"))
-        return bus.error;
+    if (refuse_this("libusb_get_active_config_descriptor"))
+        return refuse_error();
     if (to_fake(device)->unconfigured)
         return LIBUSB_ERROR_NOT_FOUND;
     make_config(to_fake(device), config);
@@ -420,8 +390,8 @@ int __wrap_libusb_get_config_descriptor(libusb_device *device, uint8_t index,
                                         struct libusb_config_descriptor **config)
 {
     assert_int_equal(index, 0);
-    if (is_refused("libusb_get_config_descriptor"))
-        return bus.error;
+    if (refuse_this("libusb_get_config_descriptor"))
+        return refuse_error();
     make_config(to_fake(device), config);
     return 0;
 }
@@ -435,8 +405,8 @@ void __wrap_libusb_free_config_descriptor(struct libusb_config_descriptor *confi
 int __wrap_libusb_get_device_descriptor(libusb_device *device,
                                         struct libusb_device_descriptor *out)
 {
-    if (is_refused("libusb_get_device_descriptor"))
-        return bus.error;
+    if (refuse_this("libusb_get_device_descriptor"))
+        return refuse_error();
     memset(out, 0, sizeof(*out));
     out->idVendor = to_fake(device)->vid;
     out->idProduct = to_fake(device)->pid;
@@ -485,8 +455,8 @@ int __wrap_libusb_wrap_sys_device(libusb_context *context, intptr_t fd,
 {
     (void)context;
     assert_true(fd >= 0);
-    if (is_refused("libusb_wrap_sys_device"))
-        return bus.error;
+    if (refuse_this("libusb_wrap_sys_device"))
+        return refuse_error();
     *handle = (libusb_device_handle *)(void *)&bus;
     add(&bus.handles, 1);
     return 0;
@@ -501,8 +471,8 @@ void __wrap_libusb_close(libusb_device_handle *handle)
 int __wrap_libusb_set_configuration(libusb_device_handle *handle, int value)
 {
     (void)handle;
-    if (is_refused("libusb_set_configuration"))
-        return bus.error;
+    if (refuse_this("libusb_set_configuration"))
+        return refuse_error();
     bus.done.configuration = value;
     return 0;
 }
@@ -518,8 +488,8 @@ int __wrap_libusb_detach_kernel_driver(libusb_device_handle *handle, int number)
 {
     (void)handle;
     (void)number;
-    if (is_refused("libusb_detach_kernel_driver"))
-        return bus.error;
+    if (refuse_this("libusb_detach_kernel_driver"))
+        return refuse_error();
     bus.done.detached = true;
     return 0;
 }
@@ -536,8 +506,8 @@ int __wrap_libusb_claim_interface(libusb_device_handle *handle, int number)
 {
     (void)handle;
     (void)number;
-    if (is_refused("libusb_claim_interface"))
-        return bus.error;
+    if (refuse_this("libusb_claim_interface"))
+        return refuse_error();
     add(&bus.claims, 1);
     return 0;
 }
@@ -552,8 +522,8 @@ int __wrap_libusb_release_interface(libusb_device_handle *handle, int number)
 
 struct libusb_transfer *__wrap_libusb_alloc_transfer(int packets)
 {
-    return is_refused("libusb_alloc_transfer") ? NULL
-                                               : __real_libusb_alloc_transfer(packets);
+    return refuse_this("libusb_alloc_transfer") ? NULL
+                                                : __real_libusb_alloc_transfer(packets);
 }
 
 int __wrap_libusb_submit_transfer(struct libusb_transfer *transfer)
@@ -578,7 +548,7 @@ void __wrap_libusb_interrupt_event_handler(libusb_context *context)
 void fake_bus_begin(void)
 {
     assert_int_equal(bus.thread_count, 0);
-    bus.refused = NULL;
+    refuse(NULL, 0, 0);
     bus.device = NULL;
     bus.hotplug = true;
     bus.node = -1;
@@ -598,26 +568,6 @@ void fake_bus_end(void)
     assert_int_equal(bus.lists, 0);
     assert_int_equal(bus.configs, 0);
     assert_int_equal(bus.thread_count, 0);
-}
-
-void fake_bus_refuse(const char *call, unsigned at, int error)
-{
-    pthread_mutex_lock(&bus.lock);
-    bus.refused = call;
-    bus.at = at;
-    bus.seen = 0;
-    bus.error = error;
-    pthread_mutex_unlock(&bus.lock);
-}
-
-unsigned fake_bus_calls(void)
-{
-    unsigned seen;
-
-    pthread_mutex_lock(&bus.lock);
-    seen = bus.seen;
-    pthread_mutex_unlock(&bus.lock);
-    return seen;
 }
 
 void fake_bus_no_hotplug(struct fake_device *device)

@@ -2,8 +2,8 @@
 /*
  * fake_bus.h - a USB without devices: the calls of usb_watch.c, usb_open.c and
  * usb_events.c to libusb and to the system are wrapped by the linker (see meson.build).
- * Any of them can be refused, and what was taken is counted until it is given back. No
- * transfer is ever submitted: the device stalls.
+ * Any of them can be refused (refuse.h), and what was taken is counted until it is given
+ * back. No transfer is ever submitted: the device stalls.
  *
  * The threads of devices wait until fake_bus_run; the event thread is real.
  */
@@ -36,11 +36,6 @@ void fake_bus_begin(void);
 /* Fails the test if anything has not been given back. */
 void fake_bus_end(void);
 
-/* The at-th call from now on is refused, or each (at 0), with that libusb error or errno.
- */
-void fake_bus_refuse(const char *call, unsigned at, int error);
-/* How many of that call there were since. */
-unsigned fake_bus_calls(void);
 /* No hot-plug: what is in the list is all there is. */
 void fake_bus_no_hotplug(struct fake_device *device);
 void fake_bus_plug(struct fake_device *device);

@@ -17,6 +17,7 @@
 
 #include "ccid/ccid.h"
 #include "fake_bus.h"
+#include "refuse.h"
 
 static struct {
     pthread_mutex_t lock;
@@ -120,7 +121,7 @@ static void is_refused_with(const char *text)
     assert_int_equal(client.arrived, 0);
     assert_int_equal(client.lines, 1);
     assert_string_equal(client.log, text);
-    fake_bus_refuse(NULL, 0, 0);
+    refuse(NULL, 0, 0);
     plug();
     assert_int_equal(client.arrived, 1);
     unplug();
@@ -151,16 +152,16 @@ static void test_watch_that_cannot_start_leaves_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        fake_bus_refuse(rows[i].call, rows[i].at, rows[i].error);
+        refuse(rows[i].call, rows[i].at, rows[i].error);
         assert_int_equal(ccid_usb_watch(&driver), STATUS_UNSUCCESSFUL);
-        assert_int_equal(fake_bus_calls(), rows[i].at);
+        assert_int_equal(refuse_calls(), rows[i].at);
         assert_int_equal(client.lines, i + 1);
         if (rows[i].text != NULL)
             assert_string_equal(client.log, rows[i].text);
         ccid_usb_unwatch(); /* there is nothing to end */
         fake_bus_end();
     }
-    fake_bus_refuse(NULL, 0, 0);
+    refuse(NULL, 0, 0);
     watch();
     plug();
     assert_int_equal(client.arrived, 1);
@@ -180,7 +181,7 @@ static void test_without_hot_plug_the_readers_that_are_there_are_used(void **sta
 static void test_hot_plug_that_is_refused_is_none(void **state)
 {
     (void)state;
-    fake_bus_refuse("libusb_hotplug_register_callback", 1, LIBUSB_ERROR_NO_MEM);
+    refuse("libusb_hotplug_register_callback", 1, LIBUSB_ERROR_NO_MEM);
     watch();
     assert_string_equal(client.log,
                         "usb: no hot-plug here; only readers plugged in now are used");
@@ -189,7 +190,7 @@ static void test_hot_plug_that_is_refused_is_none(void **state)
     ccid_usb_unwatch();
     fake_bus_begin();
     fake_bus_no_hotplug(&reader);
-    fake_bus_refuse("libusb_get_device_list", 1, LIBUSB_ERROR_NO_MEM);
+    refuse("libusb_get_device_list", 1, LIBUSB_ERROR_NO_MEM);
     watch();
     assert_false(fake_bus_run());
 }
@@ -256,13 +257,13 @@ static void test_device_without_readable_descriptors_is_not_used(void **state)
     watch();
     for (size_t i = 0; i < 2; i++) {
         client.lines = client.arrived = client.gone = 0;
-        fake_bus_refuse(calls[i], 1, LIBUSB_ERROR_IO);
+        refuse(calls[i], 1, LIBUSB_ERROR_IO);
         plug();
         is_refused_with("usb 3-1.2 is not used: Input/Output Error");
     }
     client.lines = client.arrived = client.gone = 0;
     reader.unconfigured = true;
-    fake_bus_refuse("libusb_get_config_descriptor", 1, LIBUSB_ERROR_IO);
+    refuse("libusb_get_config_descriptor", 1, LIBUSB_ERROR_IO);
     plug();
     is_refused_with("usb 3-1.2 is not used: Input/Output Error");
 }
@@ -271,7 +272,7 @@ static void test_device_for_which_there_is_no_memory_is_not_used(void **state)
 {
     (void)state;
     watch();
-    fake_bus_refuse("calloc", 1, ENOMEM);
+    refuse("calloc", 1, ENOMEM);
     plug();
     is_refused_with("usb 3-1.2 is not used: Insufficient memory");
 }
@@ -281,7 +282,7 @@ static void test_root_hub_port_is_named_without_ports(void **state)
     (void)state;
     watch();
     reader.port_count = 0;
-    fake_bus_refuse("libusb_get_device_descriptor", 1, LIBUSB_ERROR_IO);
+    refuse("libusb_get_device_descriptor", 1, LIBUSB_ERROR_IO);
     plug();
     assert_string_equal(client.log, "usb 3 is not used: Input/Output Error");
 }
@@ -292,7 +293,7 @@ static void test_device_without_a_thread_to_bring_it_in_is_not_used(void **state
 {
     (void)state;
     watch();
-    fake_bus_refuse("usb_thread_start", 1, 0);
+    refuse("usb_thread_start", 1, 0);
     plug();
     is_refused_with("usb 3-1.2 (1234:5678) is not used: no thread");
 }
@@ -302,7 +303,7 @@ static void test_departure_without_a_thread_is_tried_again(void **state)
     (void)state;
     watch();
     plug();
-    fake_bus_refuse("usb_thread_start", 1, 0);
+    refuse("usb_thread_start", 1, 0);
     fake_bus_unplug(&reader);
     fake_bus_wait_and_run(); /* which the event thread has started */
     assert_int_equal(client.gone, 1);
@@ -315,10 +316,10 @@ static void test_departure_that_never_gets_a_thread_is_done_at_the_end(void **st
     (void)state;
     watch();
     plug();
-    fake_bus_refuse("usb_thread_start", 0, 0);
+    refuse("usb_thread_start", 0, 0);
     fake_bus_unplug(&reader);
     ccid_usb_unwatch();
-    assert_true(fake_bus_calls() >= 1);
+    assert_true(refuse_calls() >= 1);
     assert_int_equal(client.gone, 1);
 }
 
@@ -353,16 +354,16 @@ static void test_node_that_cannot_be_read_is_said_with_the_reason(void **state)
 {
     (void)state;
     watch();
-    fake_bus_refuse("open to read", 1, EACCES);
+    refuse("open to read", 1, EACCES);
     plug();
     is_refused_with("usb 3-1.2 (1234:5678): /dev/bus/usb/003/007: Permission denied");
     client.lines = client.arrived = client.gone = 0;
-    fake_bus_refuse("malloc", 1, ENOMEM);
+    refuse("malloc", 1, ENOMEM);
     plug();
     is_refused_with(
         "usb 3-1.2 (1234:5678): /dev/bus/usb/003/007: Cannot allocate memory");
     client.lines = client.arrived = client.gone = 0;
-    fake_bus_refuse("read", 1, EIO);
+    refuse("read", 1, EIO);
     plug();
     is_refused_with("usb 3-1.2 (1234:5678): /dev/bus/usb/003/007: Input/output error");
 }
@@ -381,10 +382,10 @@ static void test_interrupted_read_of_the_node_goes_on(void **state)
 {
     (void)state;
     watch();
-    fake_bus_refuse("read", 1, EINTR);
+    refuse("read", 1, EINTR);
     plug();
     assert_int_equal(client.arrived, 1);
-    assert_true(fake_bus_calls() >= 3); /* interrupted, the bytes, the end */
+    assert_true(refuse_calls() >= 3); /* interrupted, the bytes, the end */
 }
 
 static void test_configuration_that_is_not_in_the_node_is_no_reader(void **state)
@@ -448,7 +449,7 @@ static void test_reader_that_cannot_be_opened_is_given_back_with_the_step(void *
     watch();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         client.lines = client.arrived = client.gone = 0;
-        fake_bus_refuse(rows[i].call, rows[i].at, rows[i].error);
+        refuse(rows[i].call, rows[i].at, rows[i].error);
         plug();
         is_refused_with(rows[i].text);
     }
@@ -459,12 +460,12 @@ static void test_no_memory_for_an_interface_is_no_reader(void **state)
     (void)state;
     watch();
     for (unsigned at = 2; at <= 3; at++) { /* 1 is the device: the port, the reader */
-        fake_bus_refuse("calloc", at, ENOMEM);
+        refuse("calloc", at, ENOMEM);
         plug();
-        assert_int_equal(fake_bus_calls(), at);
+        assert_int_equal(refuse_calls(), at);
         assert_int_equal(client.arrived, 0);
     }
-    fake_bus_refuse(NULL, 0, 0);
+    refuse(NULL, 0, 0);
     plug();
     assert_int_equal(client.arrived, 1);
 }
