@@ -16,7 +16,7 @@
 #define TC 0x40
 #define TD 0x80
 
-#define GROUPS_MAX 8 /* more do not fit into 33 characters */
+#define GROUPS_MAX 8 /* no card has more */
 
 static bool strict_atr;
 
@@ -183,9 +183,7 @@ NTSTATUS ccid_card_parse_atr(PSMARTCARD_EXTENSION ext)
 
     if (strict_atr || r.len < 2 || r.len > sizeof(bytes))
         return STATUS_UNRECOGNIZED_MEDIA;
-    memcpy(bytes, card->ATR.Buffer, r.len);
-    if (bytes[0] == 0x03)
-        SmartcardInvertData(bytes, (ULONG)r.len);
+    memcpy(bytes, card->ATR.Buffer, r.len); /* decoded, whatever the convention */
     if (bytes[0] != 0x3B && bytes[0] != 0x3F)
         return STATUS_UNRECOGNIZED_MEDIA;
 
