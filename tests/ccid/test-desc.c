@@ -336,6 +336,8 @@ static void test_parse_of_impossible_packet_sizes_is_refused(void **state)
         {0, STATUS_INVALID_PARAMETER},
         {1, STATUS_INVALID_PARAMETER},
         {8, STATUS_SUCCESS},
+        {16, STATUS_SUCCESS},
+        {32, STATUS_SUCCESS},
         {63, STATUS_INVALID_PARAMETER},
         {64, STATUS_SUCCESS},
         {512, STATUS_SUCCESS},
@@ -351,6 +353,102 @@ static void test_parse_of_impossible_packet_sizes_is_refused(void **state)
         config_reader(&config, config_class_descriptor, rows[i].size);
         assert_int_equal(parse(&config, &desc), rows[i].status);
     }
+}
+
+static void test_parse_of_one_impossible_endpoint_is_refused(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_reader(&config, config_class_descriptor, 64);
+    config.bytes[config.length - 2 * 7 + 4] = 63; /* bulk-OUT */
+    assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
+    config_reader(&config, config_class_descriptor, 64);
+    config.bytes[config.length - 7 + 4] = 0; /* interrupt */
+    assert_int_equal(parse(&config, &desc), STATUS_INVALID_PARAMETER);
+    assert_string_equal(desc.problem, "the interrupt endpoint has packet size 0");
+}
+
+static void test_parse_takes_the_first_endpoint_of_each_kind(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_reader(&config, config_class_descriptor, 64);
+    config_endpoint(&config, 0x84, 2, 512);
+    config_endpoint(&config, 0x05, 2, 512);
+    config_endpoint(&config, 0x86, 3, 64);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_int_equal(desc.bulk_in.address, 0x81);
+    assert_int_equal(desc.bulk_out.address, 0x02);
+    assert_int_equal(desc.interrupt_in.address, 0x83);
+}
+
+static void test_parse_has_no_use_for_endpoints_of_other_kinds(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_begin(&config, 1);
+    config_interface(&config, 0, 0x0B, 0, 4);
+    config_append(&config, config_class_descriptor, 54);
+    config_endpoint(&config, 0x07, 3, 8);   /* interrupt-OUT */
+    config_endpoint(&config, 0x88, 1, 192); /* isochronous */
+    config_endpoint(&config, 0x81, 2, 64);
+    config_endpoint(&config, 0x02, 2, 64);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_int_equal(desc.interrupt_in.address, 0);
+    assert_int_equal(desc.bulk_in.address, 0x81);
+    assert_int_equal(desc.bulk_out.address, 0x02);
+}
+
+/* Of the right type, and too short to have what is read of them. */
+static void test_descriptors_shorter_than_their_kind_say_nothing(void **state)
+{
+    static const uint8_t configuration[] = {6, 2, 0, 0, 7, 9},
+                         interface[] = {6, 4, 5, 0, 0, 0x0B},
+                         endpoint[] = {6, 5, 0x84, 2, 0, 2};
+    uint8_t numbers[CCID_INTERFACES_MAX];
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_reader(&config, config_class_descriptor, 64);
+    config_append(&config, endpoint, sizeof(endpoint));
+    config_append(&config, interface, sizeof(interface));
+    config_append(&config, configuration, sizeof(configuration));
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_int_equal(desc.configuration, 1);
+    assert_true(desc.only_interface);
+    assert_int_equal(desc.bulk_in.address, 0x81);
+    assert_int_equal(interfaces(&config, 0x1234, 0x5678, numbers), 1);
+    assert_int_equal(numbers[0], 0);
+}
+
+/* One reader says it all a second time, in an alternate setting. */
+static void test_parse_takes_setting_0_and_the_first_of_a_number(void **state)
+{
+    struct ccid_desc desc;
+    struct config config;
+
+    (void)state;
+    config_begin(&config, 1);
+    config_interface(&config, 0, 0x0B, 0, 1);
+    config.bytes[config.length - 6] = 1;
+    config_endpoint(&config, 0x84, 2, 512);
+    config_interface(&config, 0, 0x0B, 0, 2);
+    config_append(&config, config_class_descriptor, 54);
+    config_endpoint(&config, 0x81, 2, 64);
+    config_endpoint(&config, 0x02, 2, 64);
+    config_interface(&config, 0, 0x0B, 2, 1);
+    config_endpoint(&config, 0x83, 3, 8);
+    assert_int_equal(parse(&config, &desc), STATUS_SUCCESS);
+    assert_int_equal(desc.bulk_in.address, 0x81);
+    assert_int_equal(desc.interrupt_in.address, 0);
+    assert_int_equal(desc.interface_protocol, 0);
 }
 
 static void test_parse_of_an_iccd_token_says_how_to_drive_it(void **state)
@@ -714,6 +812,11 @@ int main(void)
         cmocka_unit_test(test_parse_of_every_truncation_reads_nothing_beyond),
         cmocka_unit_test(test_parse_of_too_many_slots_is_refused),
         cmocka_unit_test(test_parse_of_impossible_packet_sizes_is_refused),
+        cmocka_unit_test(test_parse_of_one_impossible_endpoint_is_refused),
+        cmocka_unit_test(test_parse_takes_the_first_endpoint_of_each_kind),
+        cmocka_unit_test(test_parse_has_no_use_for_endpoints_of_other_kinds),
+        cmocka_unit_test(test_descriptors_shorter_than_their_kind_say_nothing),
+        cmocka_unit_test(test_parse_takes_setting_0_and_the_first_of_a_number),
         cmocka_unit_test(test_parse_of_an_iccd_token_says_how_to_drive_it),
         cmocka_unit_test(
             test_parse_without_bulk_endpoints_of_no_iccd_protocol_is_invalid),
