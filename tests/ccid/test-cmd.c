@@ -14,6 +14,16 @@
 
 #include "bench.h"
 
+static struct ccid_slot *slot_of(const struct bench *bench)
+{
+    return bench->slots[0]->DeviceExtension;
+}
+
+static struct ccid_device *device_of(const struct bench *bench)
+{
+    return slot_of(bench)->device;
+}
+
 /* The fault is over: the next command, after power-up if the card lost it, succeeds. */
 static void works_again(struct bench *bench)
 {
@@ -620,6 +630,83 @@ static void test_deadline_that_passes_before_the_message_is_a_timeout(void **sta
     bench_end(&bench);
 }
 
+/* The first of two transfers fails: the second is not made. */
+static enum ccid_usb_result refuse_piece(struct ccid_usb *usb, const uint8_t *out,
+                                         size_t out_len, uint32_t timeout_ms)
+{
+    if (out_len == 63)
+        return CCID_USB_IO;
+    return scripted_ops.bulk_out(usb, out, out_len, timeout_ms);
+}
+
+static void test_message_whose_first_transfer_fails_has_no_second(void **state)
+{
+    struct ccid_usb_ops ops;
+    struct bench bench;
+    char hex[109] = "00D6000031";
+
+    (void)state;
+    loses_64(&bench, &ops);
+    ops.bulk_out = refuse_piece;
+    memset(hex + 10, '0', 98);
+    script_resync(&bench.usb);
+    assert_int_equal(bench_transmit(&bench, hex), STATUS_IO_DEVICE_ERROR);
+    ops.bulk_out = take_piece;
+    works_again(&bench);
+}
+
+/* The smallest packets carry eight bytes, and a header has ten. */
+static void test_header_in_two_packets_wants_both(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    device_of(&bench)->desc.bulk_in.packet_size = 8;
+    script_command(&bench.usb, BENCH_SELECT_OUT, BENCH_9000_IN);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_SUCCESS);
+    bench_reply_is(&bench, "90 00");
+    script_command(&bench.usb, BENCH_SELECT_OUT, "80 02000000 00 SS 00");
+    script_resync(&bench.usb);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    works_again(&bench);
+}
+
+static bool takes_an_hour;
+
+static enum ccid_usb_result exchange_late(struct ccid_usb *usb, const uint8_t *out,
+                                          size_t out_len, uint8_t *in, size_t in_size,
+                                          size_t *in_len, uint32_t timeout_ms)
+{
+    enum ccid_usb_result result =
+        scripted_ops.exchange(usb, out, out_len, in, in_size, in_len, timeout_ms);
+
+    if (takes_an_hour)
+        usb->now_ms += 3600000;
+    takes_an_hour = false;
+    return result;
+}
+
+/* The first packet came in time, and with it the deadline. */
+static void test_rest_of_an_answer_is_not_waited_for_beyond_the_deadline(void **state)
+{
+    struct ccid_usb_ops ops = scripted_ops;
+    struct bench bench;
+    char answer[256] = "80 64000000 00 SS 00 00 00 ";
+
+    (void)state;
+    memset(answer + strlen(answer), '0', 200);
+    bench_ready(&bench, BENCH_EXTENDED);
+    ops.exchange = exchange_late;
+    slot_of(&bench)->port.ops = &ops;
+    takes_an_hour = true;
+    script_command(&bench.usb, BENCH_SELECT_OUT, answer);
+    script_resync(&bench.usb);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    slot_of(&bench)->port.ops = &scripted_ops;
+    works_again(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -650,6 +737,9 @@ int main(void)
         cmocka_unit_test(test_message_of_64_bytes_goes_in_two_transfers_where_it_must),
         cmocka_unit_test(test_second_transfer_of_a_message_has_the_deadline_of_the_first),
         cmocka_unit_test(test_deadline_that_passes_before_the_message_is_a_timeout),
+        cmocka_unit_test(test_message_whose_first_transfer_fails_has_no_second),
+        cmocka_unit_test(test_header_in_two_packets_wants_both),
+        cmocka_unit_test(test_rest_of_an_answer_is_not_waited_for_beyond_the_deadline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

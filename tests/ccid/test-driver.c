@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "bench.h"
+#include "ccid/slot.h"
 
 struct tracker {
     IRP irp;
@@ -314,6 +315,65 @@ static void test_resume_notices_a_card_that_was_taken_out(void **state)
     bench_end(&bench);
 }
 
+static void test_suspend_of_a_slot_whose_card_has_gone_succeeds(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_command(&bench.usb, BENCH_OFF_OUT, "81 00000000 00 SS 02 00 00");
+    assert_int_equal(set_power(&bench, false), STATUS_SUCCESS);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_NO_MEDIA);
+    script_clear_halt(&bench.usb);
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 02 00 00");
+    assert_int_equal(set_power(&bench, true), STATUS_SUCCESS);
+    assert_int_equal(bench_state(&bench), SCARD_ABSENT);
+    bench_end(&bench);
+}
+
+static void test_resume_without_a_suspend_sends_nothing(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    assert_int_equal(set_power(&bench, true), STATUS_SUCCESS);
+    assert_int_equal(bench_state(&bench), SCARD_SPECIFIC);
+    bench_end(&bench);
+}
+
+/* Awake again, it says nothing: then no card can be promised. */
+static void test_resume_of_a_silent_reader_is_without_a_card(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench_add(&bench, true);
+    assert_int_equal(set_power(&bench, false), STATUS_SUCCESS);
+    script_clear_halt(&bench.usb);
+    script_out(&bench.usb, BENCH_STATUS_OUT);
+    script_resync(&bench.usb);
+    assert_int_equal(set_power(&bench, true), STATUS_IO_TIMEOUT);
+    assert_int_equal(bench_state(&bench), SCARD_ABSENT);
+    bench_end(&bench);
+}
+
+static void test_power_requests_have_their_answers(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    assert_int_equal(smc_irp_send(bench.slots[0], NULL, IRP_MJ_POWER, IRP_MN_QUERY_POWER),
+                     STATUS_SUCCESS);
+    assert_int_equal(smc_irp_send(bench.slots[0], NULL, IRP_MJ_POWER, 0x42),
+                     STATUS_NOT_SUPPORTED);
+    ccid_cancel_for_ever(((struct ccid_slot *)bench.slots[0]->DeviceExtension)->device);
+    assert_int_equal(set_power(&bench, false), STATUS_DEVICE_REMOVED);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +391,10 @@ int main(void)
         cmocka_unit_test(test_suspend_powers_the_card_down_and_keeps_the_tracker),
         cmocka_unit_test(test_resume_of_an_empty_slot_that_was_empty_changes_nothing),
         cmocka_unit_test(test_resume_notices_a_card_that_was_taken_out),
+        cmocka_unit_test(test_suspend_of_a_slot_whose_card_has_gone_succeeds),
+        cmocka_unit_test(test_resume_without_a_suspend_sends_nothing),
+        cmocka_unit_test(test_resume_of_a_silent_reader_is_without_a_card),
+        cmocka_unit_test(test_power_requests_have_their_answers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,104 @@ static void test_reader_that_goes_while_the_contacts_settle_is_removed(void **st
     bench_end(&bench);
 }
 
+/* A caller is told three failures of a card; what the reader did not like is none. */
+static void test_reasons_of_the_reader_are_unrecognized_media(void **state)
+{
+    static const char *const answers[] = {
+        "80 00000000 00 SS 41 00 00", /* it knows no power-on */
+        "80 00000000 00 SS 41 05 00", /* a wrong byte 5 */
+        "80 00000000 00 SS 41 F4 00", /* a procedure byte */
+    };
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        begin(&bench, 0, BENCH_EXTENDED);
+        script_command(&bench.usb, ON_AUTO, answers[i]);
+        script_command(&bench.usb, OFF, OFF_IN);
+        assert_int_equal(bench_power(&bench, SCARD_COLD_RESET),
+                         STATUS_UNRECOGNIZED_MEDIA);
+        assert_int_equal(bench.log_lines, 1);
+        bench_end(&bench);
+    }
+}
+
+static void test_each_failure_that_a_voltage_may_cure_tries_the_next(void **state)
+{
+    static const char *const answers[] = {
+        "80 00000000 00 SS 41 F8 00", /* TS */
+        "80 00000000 00 SS 41 F7 00", /* TCK */
+        "80 00000000 00 SS 41 07 00", /* bPowerSelect */
+    };
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        begin(&bench, 3, BENCH_EXTENDED);
+        script_command(&bench.usb, ON_3V, answers[i]);
+        script_command(&bench.usb, OFF, OFF_IN);
+        script_command(&bench.usb, ON_5V, BENCH_ATR_IN);
+        assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+        bench_end(&bench);
+    }
+}
+
+/* It is the reader that is silent, not the card. */
+static void test_silence_of_the_reader_is_cured_by_no_voltage(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench, 7, BENCH_EXTENDED);
+    script_out(&bench.usb, ON_18V);
+    script_resync(&bench.usb);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_IO_TIMEOUT);
+    bench_end(&bench);
+    /* Nor when the card has named another one. */
+    begin(&bench, 7, BENCH_EXTENDED);
+    script_command(&bench.usb, ON_18V, CLASS_5_IN);
+    script_command(&bench.usb, OFF, OFF_IN);
+    script_out(&bench.usb, ON_5V);
+    script_resync(&bench.usb);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_IO_TIMEOUT);
+    bench_end(&bench);
+}
+
+static void test_warm_reset_is_at_the_voltage_in_use(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench, 7, BENCH_EXTENDED);
+    script_command(&bench.usb, ON_18V, MUTE);
+    script_command(&bench.usb, OFF, OFF_IN);
+    script_command(&bench.usb, ON_3V, BENCH_ATR_IN);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_SUCCESS);
+    script_command(&bench.usb, ON_3V, BENCH_ATR_IN);
+    assert_int_equal(bench_power(&bench, SCARD_WARM_RESET), STATUS_SUCCESS);
+    bench_end(&bench);
+}
+
+static void test_reader_with_an_emv_mode_is_told_only_if_it_says_so(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    for (int silent = 0; silent < 2; silent++) {
+        bench_begin(&bench, BENCH_EXTENDED);
+        bench.desc.quirks = CCID_QUIRK_EMV_ESCAPE;
+        bench_add(&bench, true);
+        if (silent) {
+            script_out(&bench.usb, ON_AUTO);
+            script_resync(&bench.usb);
+        } else {
+            script_command(&bench.usb, ON_AUTO, MUTE);
+        }
+        assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_IO_TIMEOUT);
+        bench_end(&bench);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +483,11 @@ int main(void)
         cmocka_unit_test(
             test_cold_reset_of_a_card_that_has_come_asks_whether_it_has_power),
         cmocka_unit_test(test_reader_that_goes_while_the_contacts_settle_is_removed),
+        cmocka_unit_test(test_reasons_of_the_reader_are_unrecognized_media),
+        cmocka_unit_test(test_each_failure_that_a_voltage_may_cure_tries_the_next),
+        cmocka_unit_test(test_silence_of_the_reader_is_cured_by_no_voltage),
+        cmocka_unit_test(test_warm_reset_is_at_the_voltage_in_use),
+        cmocka_unit_test(test_reader_with_an_emv_mode_is_told_only_if_it_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -604,6 +604,69 @@ static void test_second_entry_on_a_device_is_refused_while_one_runs(void **state
     bench_end(&bench);
 }
 
+static void test_pad_that_cannot_carry_the_question_is_not_asked(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    device_of(&bench)->desc.pin_support = 1;
+    device_of(&bench)->desc.message_size = 10 + 19; /* it has 20 bytes */
+    verify(&bench, STATUS_NOT_SUPPORTED, "");
+    device_of(&bench)->desc.message_size = 10 + 20;
+    device_of(&bench)->desc.level = CCID_LEVEL_CHARACTER;
+    verify(&bench, STATUS_NOT_SUPPORTED, "");
+    device_of(&bench)->desc.level = CCID_LEVEL_EXTENDED_APDU;
+    script_command(&bench.usb, SECURE_APDU, BENCH_9000_IN);
+    verify(&bench, STATUS_SUCCESS, "90 00");
+    bench_end(&bench);
+}
+
+/* Some readers take the power from a card whose user does nothing. */
+static void test_user_who_goes_away_may_cost_the_card_its_power(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    device_of(&bench)->desc.pin_support = 1;
+    script_command(&bench.usb, SECURE_APDU, "80 00000000 00 SS 41 F0 00");
+    verify(&bench, STATUS_SUCCESS, "64 00");
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+    bench_end(&bench);
+}
+
+static void test_reader_that_goes_before_the_question_is_removed(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    device_of(&bench)->desc.pin_support = 1;
+    device_of(&bench)->desc.quirks = CCID_QUIRK_PIN_WAIT;
+    bench.usb.sleep_result = CCID_USB_GONE;
+    verify(&bench, STATUS_DEVICE_REMOVED, "");
+    bench_end(&bench);
+}
+
+static void test_question_is_not_asked_when_the_ten_minutes_are_over(void **state)
+{
+    uint8_t in[64];
+    struct bench bench;
+    ULONG length = begin_case_1(&bench, in);
+
+    (void)state;
+    device_of(&bench)->desc.quirks = CCID_QUIRK_PIN_WAIT | CCID_QUIRK_PIN_ESCAPE_CASE_1;
+    script_command(&bench.usb, "6B 03000000 00 SS 000000 80 02 00",
+                   "83 00000000 00 SS 80 FF 00");
+    script_in(&bench.usb, "83 00000000 00 SS 80 FF 00")->delay_ms = 500000;
+    script_in(&bench.usb, "83 00000000 00 SS 00 00 00")->delay_ms = 99900;
+    assert_int_equal(bench_ioctl(&bench, VERIFY_CODE, in, length, 2), STATUS_IO_TIMEOUT);
+    assert_non_null(strstr(bench.log, "the PIN entry comes to no end"));
+    assert_int_equal(bench_state(&bench), SCARD_SPECIFIC); /* nothing has happened */
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -629,6 +692,10 @@ int main(void)
         cmocka_unit_test(test_entry_has_ten_minutes_in_all),
         cmocka_unit_test(test_what_readers_want_first_is_in_the_ten_minutes),
         cmocka_unit_test(test_second_entry_on_a_device_is_refused_while_one_runs),
+        cmocka_unit_test(test_pad_that_cannot_carry_the_question_is_not_asked),
+        cmocka_unit_test(test_user_who_goes_away_may_cost_the_card_its_power),
+        cmocka_unit_test(test_reader_that_goes_before_the_question_is_removed),
+        cmocka_unit_test(test_question_is_not_asked_when_the_ten_minutes_are_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
