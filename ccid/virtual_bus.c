@@ -233,14 +233,6 @@ NTSTATUS ccid_virtual_plug(const char *name)
     return status;
 }
 
-/* The carrier of a function device; NULL when it is none of this driver. */
-static const struct ccid_usb *carrier(PDEVICE_OBJECT device)
-{
-    const struct ccid_usb_port *port = ccid_device_port(device);
-
-    return port == NULL ? NULL : port->usb;
-}
-
 /* The reader with that carrier, or NULL. It may be found while it is being added. */
 static struct plugged *find_locked(const struct ccid_usb *usb)
 {
@@ -253,7 +245,7 @@ static struct plugged *find_locked(const struct ccid_usb *usb)
 
 static struct plugged *hold(PDEVICE_OBJECT device)
 {
-    const struct ccid_usb *usb = carrier(device);
+    const struct ccid_usb *usb = ccid_device_port(device)->usb;
     struct plugged *plugged;
 
     pthread_mutex_lock(&bus.lock);
@@ -311,7 +303,7 @@ int ccid_virtual_type(PDEVICE_OBJECT device, const char *keys)
 
 int ccid_virtual_unplug(PDEVICE_OBJECT device)
 {
-    const struct ccid_usb *usb = carrier(device);
+    const struct ccid_usb *usb = ccid_device_port(device)->usb;
     struct plugged *plugged;
 
     pthread_mutex_lock(&bus.lock);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "ccid/ccid.h"
+#include "ccid/slot.h"
 #include "smclib/io.h"
 
 #define READERS_MAX 4
@@ -309,6 +310,23 @@ static void test_bus_unplug_ends_a_running_request(void **state)
     assert_int_equal(departures, 1);
 }
 
+/* Readers of other buses have the same driver. */
+static void test_bus_reader_that_is_not_on_it_is_no_device(void **state)
+{
+    struct ccid_device other = {0};
+    struct ccid_slot slot = {.device = &other};
+    DEVICE_OBJECT object = {.DeviceExtension = &slot};
+
+    (void)state;
+    assert_int_equal(ccid_virtual_plug(NULL), STATUS_SUCCESS);
+    other.port.usb = (struct ccid_usb *)(void *)&other;
+    assert_int_equal(ccid_virtual_insert(&object, NULL, 0), -ENODEV);
+    assert_int_equal(ccid_virtual_remove(&object), -ENODEV);
+    assert_int_equal(ccid_virtual_type(&object, "1234"), -ENODEV);
+    assert_int_equal(ccid_virtual_unplug(&object), -ENODEV);
+    assert_int_equal(departures, 0);
+}
+
 #define BUS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -323,6 +341,7 @@ int main(void)
         BUS(test_bus_reader_that_is_refused_leaves_nothing),
         BUS(test_bus_plug_after_the_end_is_refused),
         BUS(test_bus_unplug_ends_a_running_request),
+        BUS(test_bus_reader_that_is_not_on_it_is_no_device),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
