@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "scripted_libusb.h"
+
 #define ROW(bytes, text)                                                                 \
     {                                                                                    \
         (const uint8_t *)(bytes), sizeof(bytes) - 1, text                                \
@@ -66,6 +68,9 @@ static void test_string_descriptor_becomes_printable_ascii(void **state)
             "A\0",
             "\\xef\\xbf\\xbd"
             "A"),
+        ROW("\x06\x03\x3d\xd8\x00\xe0",
+            "\\xef\\xbf\\xbd\\xee\\x80\\x80"), /* no second half, beyond them */
+        ROW("\x06\x03\xfe\xff\xfe\xff", ""),
         ROW("\x06\x03"
             "a\0\x7f\0",
             "a\\x7f"),
@@ -122,12 +127,76 @@ static void test_node_configuration_is_found_within_its_bounds(void **state)
     assert_false(usb_node_configuration(&node, 1, &config, &len));
 }
 
+/* ---- what a device is asked -------------------------------------------------------- */
+
+/* wValue and wIndex of the last request. */
+static void last_request_is(uint16_t value, uint16_t index)
+{
+    const uint8_t *setup = lib.usb.control_buffer;
+
+    assert_int_equal(setup[0], 0x80);
+    assert_int_equal(setup[1], 6);
+    assert_int_equal(setup[2] | setup[3] << 8, value);
+    assert_int_equal(setup[4] | setup[5] << 8, index);
+}
+
+/* A device without, or with an odd, list of languages is asked in that of the USA. */
+static void test_strings_are_asked_for_in_the_first_language_of_the_device(void **state)
+{
+    static const struct {
+        const char *bytes;
+        int len;
+        enum libusb_transfer_status status;
+        uint16_t language;
+    } rows[] = {
+        {"\x06\x03\x07\x04\x09\x04", 6, LIBUSB_TRANSFER_COMPLETED, 0x0407},
+        {"\x03\x03\x07", 3, LIBUSB_TRANSFER_COMPLETED, 0x0409},
+        {"\x04\x02\x07\x04", 4, LIBUSB_TRANSFER_COMPLETED, 0x0409},
+        {NULL, 0, LIBUSB_TRANSFER_STALL, 0x0409},
+    };
+    uint8_t device[18] = {18, 1};
+    const struct ccid_desc desc = {.interface_number = 0};
+
+    (void)state;
+    device[15] = 2; /* iProduct, and no other string */
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct smc_device_identity identity = {.vid = 0x1234, .pid = 0x5678};
+
+        scripted_libusb_begin();
+        scripted_libusb_ends(0, rows[i].status, rows[i].bytes, rows[i].len);
+        scripted_libusb_ends(0, LIBUSB_TRANSFER_COMPLETED, "\x06\x03H\0i\0", 6);
+        usb_identity_read(&lib.usb, device, &desc, &identity);
+        last_request_is(0x0302, rows[i].language);
+        assert_string_equal(identity.product, "Hi");
+        assert_string_equal(identity.serial, "");
+        scripted_libusb_end();
+    }
+}
+
+static void test_string_that_a_device_does_not_give_is_empty(void **state)
+{
+    uint8_t device[18] = {18, 1};
+    const struct ccid_desc desc = {.interface_number = 0};
+    struct smc_device_identity identity = {.vid = 0x1234, .pid = 0x5678};
+
+    (void)state;
+    device[14] = 1; /* iManufacturer */
+    scripted_libusb_begin();
+    scripted_libusb_ends(0, LIBUSB_TRANSFER_STALL, NULL, 0);
+    scripted_libusb_ends(0, LIBUSB_TRANSFER_STALL, NULL, 0);
+    usb_identity_read(&lib.usb, device, &desc, &identity);
+    assert_string_equal(identity.vendor, "");
+    scripted_libusb_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_string_descriptor_becomes_printable_ascii),
         cmocka_unit_test(test_string_that_is_too_long_is_cut_between_characters),
         cmocka_unit_test(test_node_configuration_is_found_within_its_bounds),
+        cmocka_unit_test(test_strings_are_asked_for_in_the_first_language_of_the_device),
+        cmocka_unit_test(test_string_that_a_device_does_not_give_is_empty),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,11 @@ static void test_card_rows_of_the_table_answer_as_written(void **state)
         {"80E80000 04", "00000020 9000"}, /* the 32nd APDU of this card */
         {"80E80000 03", "6700"},
         {"80E80000", "6700"},
+        {"80E80000 01 AA", "6700"},
+        {"80E80001 04", "6D00"},
+        {"80E40000 01 AA", "6700"},
+        {"80E60000 01 AA", "6700"},
+        {"80E60001", "6D00"},
         {"00840000", "6700"},
         {"00840001 04", "6D00"},
         {"00200081 01 31", "6D00"},
@@ -269,6 +274,60 @@ static void test_card_protocols_follow_the_atr(void **state)
     }
 }
 
+static void test_card_falls_silent_at_one_command_only(void **state)
+{
+    static const struct {
+        const char *apdu;
+        bool mute;
+    } rows[] = {{"80000100 01 11", true},
+                {"80000000 01 11", false},
+                {"80000100 01 12", false},
+                {"80000100 02 1111", false},
+                {"80000100", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ccid_virtual_card card = new_card();
+
+        expect(&card, rows[i].apdu, rows[i].mute ? "" : "6D00");
+        assert_int_equal(card.mute, rows[i].mute);
+    }
+}
+
+/* The first bytes behind T=1 count, as a reader reads them. */
+static void test_card_offer_follows_the_interface_bytes(void **state)
+{
+    static const struct {
+        const char *atr;
+        uint8_t fidi, first, ifsc;
+        bool specific, crc;
+    } rows[] = {
+        {"3B00", 0x11, 0, 32, false, false},
+        {"3B90 95 80 01", 0x95, 0, 32, false, false},
+        {"3B80 90 01 00", 0x11, 1, 32, true, false}, /* TA2 */
+        {"3B80 81 51 40 01", 0x11, 1, 0x40, false, true},
+        {"3B80 81 D1 40 01 51 50 00", 0x11, 1, 0x40, false, true},
+        {"3B80 81 1F C3", 0x11, 1, 32, false, false}, /* T=15 */
+        {"3B80 80 9F C3 51 40 01", 0x11, 0, 0x40, false, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t atr[CCID_VIRTUAL_ATR_MAX];
+        size_t len = unhex(rows[i].atr, atr, sizeof(atr));
+        struct ccid_virtual_card card;
+        struct ccid_virtual_offer offer;
+
+        assert_true(ccid_virtual_card_init(&card, atr, len));
+        ccid_virtual_card_offer(&card, &offer);
+        assert_int_equal(offer.fidi, rows[i].fidi);
+        assert_int_equal(offer.first, rows[i].first);
+        assert_int_equal(offer.ifsc, rows[i].ifsc);
+        assert_int_equal(offer.specific, rows[i].specific);
+        assert_int_equal(offer.crc, rows[i].crc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +342,8 @@ int main(void)
         cmocka_unit_test(test_card_wrong_pin_ends_the_verified_state),
         cmocka_unit_test(test_card_atr_length_is_checked_and_content_is_not),
         cmocka_unit_test(test_card_protocols_follow_the_atr),
+        cmocka_unit_test(test_card_falls_silent_at_one_command_only),
+        cmocka_unit_test(test_card_offer_follows_the_interface_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -312,6 +312,70 @@ static void test_corpus_of_real_readers_is_found_row_by_row(void **state)
     free(found);
 }
 
+static void test_corpus_row_without_one_of_its_facts_is_none(void **state)
+{
+    static const char *const facts[] = {
+        "\"vid\": \"1209\"",
+        "\"pid\": \"00fe\"",
+        "\"bcdDevice\": \"0102\"",
+        "\"bInterfaceNumber\": 1",
+        "\"bInterfaceClass\": 11",
+        "\"bInterfaceSubClass\": 0",
+        "\"bInterfaceProtocol\": 0",
+        "\"bNumEndpoints\": 3",
+        CLASS,
+    };
+    const size_t count = sizeof(facts) / sizeof(facts[0]);
+
+    (void)state;
+    for (size_t missing = 0; missing <= count; missing++) {
+        struct ccid_virtual_model model;
+        char line[1024] = "{\"blocks\": 1";
+
+        for (size_t i = 0; i < count; i++)
+            if (i != missing)
+                snprintf(line + strlen(line), sizeof(line) - strlen(line), ", %s",
+                         facts[i]);
+        strcat(line, "}");
+        assert_int_equal(parse(line, &model),
+                         missing == count ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER);
+    }
+}
+
+static void test_corpus_numbers_that_are_none_are_not_read(void **state)
+{
+    static const char *const vids[] = {"12", "12095", "12g9", "0x12"};
+    static const struct {
+        const char *list;
+        size_t length;
+    } lists[] = {{"[4000, \"8000\", 1]", 1},
+                 {"[4000.5]", 0},
+                 {"[4294967296]", 0},
+                 {"[4294967295]", 1},
+                 {"[1, 2, -3, 4]", 2},
+                 {"7", 0},
+                 {"[]", 0}};
+    struct ccid_virtual_model model;
+    char line[1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(vids) / sizeof(vids[0]); i++) {
+        snprintf(line, sizeof(line),
+                 "{\"vid\": \"%s\", \"pid\": \"00fe\", \"bcdDevice\": \"0102\", " FACTS
+                 ", " CLASS "}",
+                 vids[i]);
+        assert_int_equal(parse(line, &model), STATUS_INVALID_PARAMETER);
+    }
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        snprintf(line, sizeof(line), "{" ROW ", \"clocks_khz\": %s}", lists[i].list);
+        assert_int_equal(parse(line, &model), STATUS_SUCCESS);
+        assert_int_equal(model.shape.clock_list_length, lists[i].length);
+    }
+    snprintf(line, sizeof(line), "{" ROW "}");
+    memcpy(strstr(line, DESCRIPTOR) + 40, "zz", 2);
+    assert_int_equal(parse(line, &model), STATUS_INVALID_PARAMETER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +389,8 @@ int main(void)
         cmocka_unit_test(test_corpus_without_a_file_says_which),
         cmocka_unit_test(test_corpus_file_is_searched_past_lines_that_are_none),
         cmocka_unit_test(test_corpus_of_real_readers_is_found_row_by_row),
+        cmocka_unit_test(test_corpus_row_without_one_of_its_facts_is_none),
+        cmocka_unit_test(test_corpus_numbers_that_are_none_are_not_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

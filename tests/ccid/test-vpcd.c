@@ -340,6 +340,19 @@ static void test_addresses(void **state)
     assert_false(ccid_vpcd_parse(NULL, &found));
 }
 
+static void test_program_finds_no_place_where_another_card_is_in(void **state)
+{
+    int fd;
+
+    (void)state;
+    assert_int_equal(ccid_virtual_reader_insert(reader, 0, NULL, 0), 0);
+    expect_end(dial());
+    assert_int_equal(ccid_virtual_reader_remove(reader, 0), 0);
+    fd = dial();
+    power_up(fd);
+    close(fd);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -357,6 +370,7 @@ int main(void)
         CASE(test_second_listener_disturbs_nobody),
         CASE(test_socket_of_somebody_else_is_left_alone),
         CASE(test_addresses),
+        CASE(test_program_finds_no_place_where_another_card_is_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
