@@ -71,9 +71,12 @@ static void test_contact_is_silent_at_a_wrong_pps(void **state)
         const char *pps;
         size_t len;
     } rows[] = {
-        {"\xff\x11\x18\xf7", 4},     {"\xff\x11\xee", 3},
-        {"\xff\x02\xfd", 3},         {"\xff", 1},
+        {"\xff\x11\x18\xf7", 4},
+        {"\xff\x11\xee", 3},
+        {"\xff\x02\xfd", 3},
+        {"\xff", 1},
         {"\xff\x11\x18\xf6\x00", 5},
+        {"\xff\x71\x18\x00\x00\x00\x96", 7}, /* longer than any */
     };
 
     (void)state;
@@ -158,6 +161,43 @@ static void test_contact_mute_command_silences_the_card_until_its_reset(void **s
     expect(I_SELECT, "\x00\x00\x02\x90\x00\x92", 6);
 }
 
+static void test_contact_is_silent_at_what_is_no_command(void **state)
+{
+    static const uint8_t zeros[CCID_VIRTUAL_CONTACT_MAX + 1];
+    const char *bytes = (const char *)zeros;
+
+    (void)state;
+    put_in(ATR_BOTH);
+    expect(bytes, 0, NULL, 0);
+    put_in(ATR_BOTH);
+    expect(bytes, 4, NULL, 0);
+    expect(bytes, CCID_VIRTUAL_T0_COMMAND_MAX + 1, NULL, 0);
+    expect(SELECT, "\x90\x00", 2); /* it has heard nothing */
+    put_in("\x3b\x80\x81\x01\x00", 5);
+    line.protocol = 1;
+    expect(bytes, CCID_VIRTUAL_T1_BLOCK_MAX + 1, NULL, 0);
+    expect(I_SELECT, "\x00\x00\x02\x90\x00\x92", 6);
+}
+
+/* An extension that was granted to nobody, or in another way, takes no time. */
+static void test_contact_extension_that_was_not_granted_takes_no_time(void **state)
+{
+    (void)state;
+    put_in("\x3b\x80\x81\x01\x00", 5);
+    line.protocol = 1;
+    expect(I_SELECT, "\x00\x00\x02\x90\x00\x92", 6);
+    expect("\x00\xe3\x01\x05\xe7", 5, "\x00\x00\x02\x90\x00\x92", 6);
+    assert_int_equal(line.waits, 0);
+    put_in("\x3b\x80\x81\x01\x00", 5);
+    line.protocol = 1;
+    contact.t1.fault = CCID_T1_FAULT_WTX;
+    contact.t1.fault_count = 1;
+    contact.t1.fault_value = 5;
+    expect(I_SELECT, "\x00\xc3\x01\x05\xc7", 5);
+    expect("\x00\x82\x00\x82", 4, "\x00\x00\x02\x90\x00\x92", 6);
+    assert_int_equal(line.waits, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +208,8 @@ int main(void)
         cmocka_unit_test(test_contact_parameters_of_t1_come_from_the_atr),
         cmocka_unit_test(test_contact_granted_extension_takes_its_time),
         cmocka_unit_test(test_contact_mute_command_silences_the_card_until_its_reset),
+        cmocka_unit_test(test_contact_is_silent_at_what_is_no_command),
+        cmocka_unit_test(test_contact_extension_that_was_not_granted_takes_no_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
