@@ -202,6 +202,78 @@ static void test_escape_gives_the_bytes_back_the_last_one_first(void **state)
     assert_memory_equal(answer.data, "\x03\x02\x01", 3);
 }
 
+/* bmPINBlockString and its like point behind the command: nothing is written there. */
+static void test_form_that_points_outside_of_the_command_is_refused(void **state)
+{
+    static const char *const forms[] = {
+        /* the digits, of a block longer than the template */
+        "00 1E 82 08 00 08 05 02 00 09 04 00 00 00 00 00 20 00 80 04 FF FF FF FF",
+        /* their number, eight bytes on */
+        "00 1E 82 45 18 08 05 02 00 09 04 00 00 00 00 00 20 00 80 05 FF FF FF FF FF",
+        /* without a block: the place of the present PIN, of the new one */
+        "01 1E 82 00 00 20 00 08 04 03 02 03 09 04 00 00 00 00 00 00 00 24 00 80 00",
+        "01 1E 82 00 00 00 20 08 04 03 02 03 09 04 00 00 00 00 00 00 00 24 00 80 00",
+    };
+    const struct ccid_virtual_pad *slot = &pad.reader->slots[0].pad;
+
+    (void)state;
+    power_on();
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        assert_int_equal(ccid_virtual_reader_type(pad.reader, 0, "12345/12345/12345"), 0);
+        fails_with(forms[i], 13);
+        assert_true(slot->command_len <= sizeof(slot->command));
+    }
+}
+
+static void test_command_with_no_room_for_pins_is_refused(void **state)
+{
+    char form[2 * 380 + 1] = "001E82000008040200090400000000";
+    const size_t head = strlen(form), most = CCID_VIRTUAL_PIN_COMMAND - 2 * 17;
+
+    (void)state;
+    power_on();
+    for (size_t len = most; len <= most + 1; len++) {
+        memset(form + head, '0', 2 * len);
+        form[head + 2 * len] = '\0';
+        if (len > most) {
+            fails_with(form, 1);
+        } else {
+            send(CCID_SECURE, form);
+            assert_int_equal(receive().outcome, CCID_DONE);
+        }
+    }
+}
+
+static void test_pin_of_another_length_is_a_status_word(void **state)
+{
+    static const char *const pins[] = {"123", "123456789"};
+
+    (void)state;
+    power_on();
+    for (size_t i = 0; i < 2; i++) {
+        struct ccid_answer answer;
+
+        assert_int_equal(ccid_virtual_reader_type(pad.reader, 0, pins[i]), 0);
+        send(CCID_SECURE, "00 1E 82 00 00 08 04 02 00 09 04 " VERIFY_TAIL);
+        answer = receive();
+        assert_int_equal(answer.outcome, CCID_DONE);
+        assert_int_equal(answer.length, 2);
+        assert_memory_equal(answer.data, "\x64\x03", 2);
+    }
+}
+
+static void test_user_without_a_limit_has_half_a_minute(void **state)
+{
+    uint64_t started;
+
+    (void)state;
+    power_on();
+    assert_int_equal(ccid_virtual_reader_type(pad.reader, 0, "timeout"), 0);
+    started = pad.clock.now_ms;
+    fails_with("00 00 82 00 00 08 04 02 00 09 04 " VERIFY_TAIL, CCID_ERROR_PIN_TIMEOUT);
+    assert_in_range(pad.clock.now_ms - started, 30000, 31000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +287,14 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_escape_gives_the_bytes_back_the_last_one_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_form_that_points_outside_of_the_command_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_command_with_no_room_for_pins_is_refused,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pin_of_another_length_is_a_status_word,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_user_without_a_limit_has_half_a_minute,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
