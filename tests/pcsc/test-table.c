@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test-table.c - numbers of contexts and cards: stale ones are recognised. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "contrib/pcsc/table.h"
+#include "fake_mount.h"
 
 #define MANY (2 * TABLE_CHUNK + 1)
 
@@ -138,6 +141,37 @@ static void test_child_has_nothing(void **state)
     assert_true(table_withdraw(&table, &held->entry));
 }
 
+static void test_table_that_is_full_says_so(void **state)
+{
+    static struct table full = {.entry_size = sizeof(struct thing),
+                                .kind = 0x20000000,
+                                .clear = clear,
+                                .forget = forget,
+                                .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct table_entry *last = NULL;
+
+    (void)state;
+    fake_fails(FAKE_MEMORY, NULL, 0, 1, ENOMEM);
+    assert_null(table_new(&full));
+    fake_fails(FAKE_MEMORY, NULL, 1, 1, ENOMEM);
+    for (unsigned i = 0; i < TABLE_CHUNK * TABLE_CHUNKS; i++) {
+        struct table_entry *entry = table_new(&full);
+
+        if (entry == NULL) { /* and then it goes on where it was */
+            assert_int_equal(i, TABLE_CHUNK);
+            entry = table_new(&full);
+        }
+        assert_non_null(entry);
+        assert_int_equal(entry->index, i);
+        last = entry;
+    }
+    assert_null(table_new(&full));
+    table_put(&full, last);
+    assert_ptr_equal(table_new(&full), last);
+    for (unsigned i = 0; i < TABLE_CHUNKS; i++)
+        free(full.chunks[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_what_was_never_a_number_leads_nowhere),
         cmocka_unit_test(test_all_that_have_numbers_are_found),
         cmocka_unit_test(test_child_has_nothing),
+        cmocka_unit_test(test_table_that_is_full_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
