@@ -63,15 +63,18 @@ static int grow_locked(unsigned number)
 
 int descriptor_add(int fd)
 {
+    const struct file file = file_of(fd);
+    int error = file.open ? 0 : errno;
+
     pthread_mutex_lock(&lock);
-    if ((unsigned)fd >= room && grow_locked((unsigned)fd) != 0) {
-        pthread_mutex_unlock(&lock);
+    if (error == 0 && (unsigned)fd >= room && grow_locked((unsigned)fd) != 0)
+        error = ENOMEM;
+    if (error == 0)
+        files[fd] = file;
+    else
         close(fd);
-        return -ENOMEM;
-    }
-    files[fd] = file_of(fd);
     pthread_mutex_unlock(&lock);
-    return fd;
+    return error == 0 ? fd : -error;
 }
 
 static void close_locked(int fd)

@@ -3,7 +3,7 @@
 #ifndef PCSC_DESCRIPTORS_H
 #define PCSC_DESCRIPTORS_H
 
-/* fd is remembered: itself, or -ENOMEM and it is closed. */
+/* fd is remembered: itself, or a negative errno and it is closed. */
 int descriptor_add(int fd);
 /* Forgets and closes it. */
 void descriptor_close(int fd);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "contrib/pcsc/mount.h"
@@ -74,6 +75,25 @@ static void test_signal_ends_neither_open_nor_read(void **state)
     assert_int_equal(mount_text(0, "name", text, sizeof text), EIO);
     assert_int_equal(mount_text(0, "name", text, 4), 0);
     assert_string_equal(text, "Rea");
+}
+
+/* Where a sandbox forbids statx(2): it would not be closed later. */
+static void test_file_that_cannot_be_recognised_is_not_kept(void **state)
+{
+    char text[16];
+    int fd;
+
+    (void)state;
+    fake_fails(FAKE_STATX, "name", 0, 1, EPERM);
+    assert_int_equal(mount_text(0, "name", text, sizeof text), EPERM);
+    assert_int_equal(fake_open_files(), 0);
+    /* Whose number it is now is not known: it may be another's. */
+    fd = mount_open(0, "name", O_RDONLY);
+    assert_true(fd >= 0);
+    fake_fails(FAKE_STATX, "name", 0, 1, EPERM);
+    mount_close(fd);
+    assert_int_equal(fake_open_files(), 1);
+    assert_int_equal(close(fd), 0);
 }
 
 static void test_count_of_arrivals(void **state)
@@ -188,6 +208,7 @@ int main(void)
         ROW(test_mount_whose_path_is_too_long),
         ROW(test_another_version_is_no_mount),
         ROW(test_signal_ends_neither_open_nor_read),
+        ROW(test_file_that_cannot_be_recognised_is_not_kept),
         ROW(test_count_of_arrivals),
         ROW(test_directories_that_are_no_readers),
         ROW(test_more_readers_than_there_can_be),
