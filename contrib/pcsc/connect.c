@@ -148,8 +148,10 @@ static int connect_call(struct card *card, DWORD share, uint32_t protocols)
     card->share = share;
     if (share != SCARD_SHARE_DIRECT)
         card->protocol = convert_protocol(call.protocol);
-    else if (mount_info(card->fd, &info) == 0) /* what others have selected */
-        card->protocol = convert_protocol(info.protocol);
+    else /* what others have selected */
+        card->protocol = mount_info(card->fd, &info) == 0
+                             ? convert_protocol(info.protocol)
+                             : SCARD_PROTOCOL_UNDEFINED;
     return 0;
 }
 

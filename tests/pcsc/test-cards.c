@@ -128,6 +128,24 @@ static void test_file_of_an_earlier_connection_may_be_stale(void **state)
     assert_int_equal(try_connect(SHARED, &card), SCARD_E_SHARING_VIOLATION);
 }
 
+/* Not that of a connection which had the place before. */
+static void test_direct_connection_has_the_protocol_that_others_selected(void **state)
+{
+    SCARDHANDLE card = fake_card(context, SHARED);
+    DWORD protocol = 9;
+
+    (void)state;
+    assert_int_equal(SCardDisconnect(card, SCARD_LEAVE_CARD), SCARD_S_SUCCESS);
+    fake_fails(FAKE_IOCTL, "info", 0, 1, EIO);
+    assert_int_equal(SCardConnect(context, FAKE_READER, DIRECT, 0, &card, &protocol),
+                     SCARD_S_SUCCESS);
+    assert_int_equal(protocol, SCARD_PROTOCOL_UNDEFINED);
+    fake_info.protocol = 0x00010000; /* raw, of winsmcrd.h */
+    assert_int_equal(SCardReconnect(card, DIRECT, 0, SCARD_LEAVE_CARD, &protocol),
+                     SCARD_S_SUCCESS);
+    assert_int_equal(protocol, SCARD_PROTOCOL_RAW);
+}
+
 /* ---- reconnect --------------------------------------------------------------------- */
 
 static void test_reconnect_opens_what_has_gone(void **state)
@@ -380,6 +398,7 @@ int main(void)
         ROW(test_control_that_has_gone_is_looked_for_again),
         ROW(test_control_that_cannot_be_opened_is_told),
         ROW(test_file_of_an_earlier_connection_may_be_stale),
+        ROW(test_direct_connection_has_the_protocol_that_others_selected),
         ROW(test_reconnect_opens_what_has_gone),
         ROW(test_handle_outlives_a_reader_that_is_not_there),
         ROW(test_reconnect_to_a_card_that_was_taken_out),
