@@ -168,6 +168,8 @@ int watch_arrivals(struct watch_set *set)
     if (set->polls == NULL && (set->polls = calloc(2, sizeof *set->polls)) == NULL)
         return ENOMEM;
     set->arrivals = mount_open(-1, "changes", O_RDONLY | O_NONBLOCK);
+    if (set->arrivals == -ENOENT)
+        return ENOTCONN; /* no mount */
     if (set->arrivals < 0)
         return -set->arrivals;
     return drain(set->arrivals);

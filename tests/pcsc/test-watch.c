@@ -101,6 +101,35 @@ static void test_stream_of_arrivals_that_fails_ends_the_wait(void **state)
     assert_int_equal(wait_for(1000, 1), SCARD_E_NO_SERVICE);
 }
 
+/* What is left of a mount whose daemon has ended: an empty directory. */
+static void test_wait_for_arrivals_without_a_mount_says_that_there_is_no_service(
+    void **state)
+{
+    (void)state;
+    for_arrivals();
+    fake_file("changes", NULL);
+    assert_int_equal(wait_for(0, 1), SCARD_E_NO_SERVICE);
+    assert_int_equal(wait_for(1000, 1), SCARD_E_NO_SERVICE);
+}
+
+static int mount_goes(struct pollfd *polls, nfds_t count, int timeout_ms)
+{
+    fake_file("changes", NULL);
+    fake_file("reader0/name", NULL);
+    fake_fails(FAKE_IOCTL, "info", 0, 1, ENODEV);
+    for (nfds_t i = 0; i < count; i++)
+        polls[i].revents = i == 0 ? 0 : POLLERR;
+    (void)timeout_ms;
+    return 1;
+}
+
+static void test_mount_that_goes_during_a_wait_is_no_service(void **state)
+{
+    (void)state;
+    fake_poll = mount_goes;
+    assert_int_equal(wait_for(60000, 1), SCARD_E_NO_SERVICE);
+}
+
 static int over(struct pollfd *polls, nfds_t count, int timeout_ms)
 {
     (void)count;
@@ -267,6 +296,8 @@ int main(void)
         ROW(test_errno_of_the_mount_is_not_taken_for_no_change),
         ROW(test_reader_that_went_before_it_is_watched_is_looked_for_again),
         ROW(test_stream_of_arrivals_that_fails_ends_the_wait),
+        ROW(test_wait_for_arrivals_without_a_mount_says_that_there_is_no_service),
+        ROW(test_mount_that_goes_during_a_wait_is_no_service),
         ROW(test_stream_with_nothing_to_say_is_waited_for),
         ROW(test_wait_longer_than_poll_can_count),
         ROW(test_file_that_is_always_ready_does_not_make_a_wait_longer),
