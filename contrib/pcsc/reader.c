@@ -238,7 +238,9 @@ static int info_by_text(const struct reader *reader, int fd, struct scard_info *
     int error;
 
     memset(info, 0, sizeof *info);
-    len = pread(fd, text, sizeof text - 1, 0);
+    do
+        len = pread(fd, text, sizeof text - 1, 0);
+    while (len < 0 && errno == EINTR);
     if (len < 0)
         return errno;
     text[len] = '\0';

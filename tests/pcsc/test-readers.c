@@ -292,6 +292,8 @@ static void test_text_files_that_go_are_a_reader_that_goes(void **state)
             fake_fails(FAKE_OPEN, "absent", 0, 1, ENOENT);
         assert_int_equal(state_of(FAKE_READER, &reader), SCARD_STATE_PRESENT);
     }
+    fake_fails(FAKE_READ, "state", 0, 2, EINTR); /* a signal is no failure of it */
+    assert_int_equal(state_of(FAKE_READER, &reader), SCARD_STATE_PRESENT);
     fake_fails(FAKE_READ, "state", 0, 1, EIO);
     assert_int_equal(state_of(FAKE_READER, &reader), SCARD_F_COMM_ERROR);
     fake_file("reader0/state", "a word that no mount has\n");
