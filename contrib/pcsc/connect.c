@@ -115,6 +115,7 @@ static int open_control(struct card *card, bool *used)
 
     for (int i = 0; i < OPEN_TRIES; i++) {
         struct reader *reader = reader_find(card->name, &error);
+        bool gone;
 
         if (reader == NULL)
             return error;
@@ -123,12 +124,13 @@ static int open_control(struct card *card, bool *used)
             card->reader = reader;
             return 0;
         }
-        if (card->fd != -EACCES)
-            reader_lost(reader); /* the number of one that has been removed */
-        reader_put(reader);
         error = -card->fd;
         card->fd = -1;
-        if (error != ENOENT && error != ENODEV && error != ENOTCONN)
+        gone = error == ENOENT || error == ENODEV || error == ENOTCONN;
+        if (gone)
+            reader_lost(reader); /* the number of one that has been removed */
+        reader_put(reader);
+        if (!gone)
             return error;
     }
     return error;

@@ -121,19 +121,29 @@ static struct reader *open_reader(int number, const char *name, int *error)
     return NULL;
 }
 
+/* Of this process or the machine: it tells nothing of a reader. */
+static bool is_shortage(int error)
+{
+    return error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+/* Or a negative errno. */
 static int number_of(const char *name)
 {
     unsigned numbers[MOUNT_READERS_MAX];
     const unsigned count = mount_readers(numbers);
+    int shortage = 0;
 
     for (unsigned i = 0; i < count; i++) {
         char text[MOUNT_NAME_ROOM];
+        const int error = mount_text((int)numbers[i], "name", text, sizeof text);
 
-        if (mount_text((int)numbers[i], "name", text, sizeof text) == 0 &&
-            strcmp(text, name) == 0)
+        if (error == 0 && strcmp(text, name) == 0)
             return (int)numbers[i];
+        if (is_shortage(error)) /* it may be this one */
+            shortage = error;
     }
-    return -1;
+    return shortage != 0 ? -shortage : -ENOENT;
 }
 
 /* Another thread may have found it at the same time: then that one's. */
@@ -172,7 +182,7 @@ struct reader *reader_find(const char *name, int *error)
     if (number < 0) {
         *error = mount_check();
         if (*error == 0)
-            *error = ENOENT;
+            *error = -number;
         return NULL;
     }
     reader = open_reader(number, name, error);
@@ -268,14 +278,15 @@ static int open_checked(const struct reader *reader, const char *file, int flags
 {
     char name[MOUNT_NAME_ROOM];
     int fd = mount_open(reader->number, file, flags);
+    int error;
 
     if (fd < 0)
         return fd;
-    if (mount_text(reader->number, "name", name, sizeof name) == 0 &&
-        strcmp(name, reader->name) == 0)
+    error = mount_text(reader->number, "name", name, sizeof name);
+    if (error == 0 && strcmp(name, reader->name) == 0)
         return fd;
     mount_close(fd);
-    return -ENODEV;
+    return is_shortage(error) ? -error : -ENODEV;
 }
 
 int reader_open(const struct reader *reader)
@@ -329,7 +340,7 @@ int reader_info(struct reader *reader, int fd, struct scard_info *info)
 
     if (error == 0)
         reader_count(reader, info);
-    else if (error != EINTR && error != ENOMEM && error != EMFILE && error != ENFILE)
+    else if (!is_shortage(error))
         reader_lost(reader);
     return error;
 }

@@ -104,8 +104,8 @@ static void test_control_that_cannot_be_opened_is_told(void **state)
     assert_int_equal(try_connect(SHARED, &card), SCARD_W_SECURITY_VIOLATION);
     fake_fails(FAKE_OPEN, "control", 0, 1, EIO);
     assert_int_equal(try_connect(SHARED, &card), SCARD_W_UNRESPONSIVE_CARD);
-    /* Found and gone, three times. */
-    fake_fails(FAKE_OPEN, "control", 1, 5, ENODEV);
+    /* Gone, three times. */
+    fake_fails(FAKE_OPEN, "control", 0, 5, ENODEV);
     assert_int_equal(try_connect(SHARED, &card), SCARD_E_READER_UNAVAILABLE);
     assert_int_equal(try_connect(SHARED, &card), SCARD_S_SUCCESS);
 }

@@ -169,6 +169,27 @@ static void test_wait_without_a_descriptor(void **state)
     assert_int_equal(SCardGetStatusChange(context, 1, &reader, 1), SCARD_E_TIMEOUT);
 }
 
+/* Without its name a reader cannot be told from others: that is no reason to say that
+ * there is none. */
+static void test_reader_is_not_unknown_where_something_is_missing(void **state)
+{
+    static const struct {
+        int error;
+        LONG code;
+    } rows[] = {{EMFILE, SCARD_E_SERVER_TOO_BUSY},
+                {ENFILE, SCARD_E_SERVER_TOO_BUSY},
+                {ENOMEM, SCARD_E_NO_MEMORY},
+                {EIO, SCARD_E_UNKNOWN_READER}};
+    SCARDHANDLE card;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        fake_fails(FAKE_OPEN, "name", 0, 1, rows[i].error);
+        assert_int_equal(try_connect(&card), rows[i].code);
+    }
+    assert_int_equal(try_connect(&card), SCARD_S_SUCCESS);
+}
+
 /* Such a failure is not the reader's: what is known of it stays. */
 static void test_reader_is_kept_where_something_is_missing(void **state)
 {
@@ -179,6 +200,7 @@ static void test_reader_is_kept_where_something_is_missing(void **state)
                 {ENFILE, SCARD_E_SERVER_TOO_BUSY},
                 {ENOMEM, SCARD_E_NO_MEMORY}};
     SCARD_READERSTATE reader = {.szReader = FAKE_READER};
+    SCARDHANDLE card;
     DWORD counter;
 
     (void)state;
@@ -187,6 +209,12 @@ static void test_reader_is_kept_where_something_is_missing(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         fake_fails(FAKE_IOCTL, "info", 0, 1, rows[i].error);
         assert_int_equal(SCardGetStatusChange(context, 0, &reader, 1), rows[i].code);
+        assert_int_equal(SCardGetStatusChange(context, 0, &reader, 1), SCARD_S_SUCCESS);
+        assert_int_equal(reader.dwEventState >> 16, counter);
+    }
+    for (unsigned i = 0; i < 2; i++) { /* to connect: the file, and its reader's name */
+        fake_fails(FAKE_OPEN, i == 0 ? "control" : "name", 0, 1, EMFILE);
+        assert_int_equal(try_connect(&card), SCARD_E_SERVER_TOO_BUSY);
         assert_int_equal(SCardGetStatusChange(context, 0, &reader, 1), SCARD_S_SUCCESS);
         assert_int_equal(reader.dwEventState >> 16, counter);
     }
@@ -239,6 +267,7 @@ int main(void)
         ROW(test_lists_without_memory),
         ROW(test_wait_without_memory),
         ROW(test_wait_without_a_descriptor),
+        ROW(test_reader_is_not_unknown_where_something_is_missing),
         ROW(test_reader_is_kept_where_something_is_missing),
         ROW(test_calls_without_memory),
     };
