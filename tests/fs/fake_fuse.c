@@ -86,6 +86,8 @@ void fuse_req_interrupt_func(fuse_req_t req, fuse_interrupt_func_t func, void *d
 static int answer(struct fuse_req *req, int error, int result, const void *reply,
                   size_t len)
 {
+    int accepted; /* who has waited for it may destroy req */
+
     pthread_mutex_lock(&req->at);
     req->broken += req->setting; /* libfuse would use the request after it was freed */
     req->answers++;
@@ -95,9 +97,10 @@ static int answer(struct fuse_req *req, int error, int result, const void *reply
     req->len = len < FAKE_REPLY_MAX ? len : FAKE_REPLY_MAX;
     if (len > 0)
         memcpy(req->reply, reply, req->len);
+    accepted = req->gone ? -ENOENT : 0;
     pthread_cond_broadcast(&req->changed);
     pthread_mutex_unlock(&req->at);
-    return req->gone ? -ENOENT : 0;
+    return accepted;
 }
 
 int fuse_reply_err(fuse_req_t req, int error)
@@ -122,12 +125,13 @@ int fuse_reply_poll(fuse_req_t req, unsigned events)
 
 int fuse_reply_write(fuse_req_t req, size_t count)
 {
+    void (*then)(struct fuse_req *) = req->then;
     int result;
 
     req->written = count;
     result = answer(req, 0, 0, NULL, 0);
-    if (req->then != NULL)
-        req->then(req);
+    if (then != NULL)
+        then(req);
     return result;
 }
 
