@@ -230,10 +230,17 @@ static NTSTATUS set_protocol(PSMARTCARD_EXTENSION ext)
     return STATUS_SUCCESS;
 }
 
+static NTSTATUS tracking = STATUS_PENDING;
+
+void fake_driver_answer_tracking(NTSTATUS status)
+{
+    tracking = status;
+}
+
 static NTSTATUS track(PSMARTCARD_EXTENSION ext)
 {
     (void)ext;
-    return STATUS_PENDING;
+    return tracking;
 }
 
 /* ---- dispatch routines ----------------------------------------------------------- */
@@ -295,22 +302,32 @@ static NTSTATUS pnp(PDEVICE_OBJECT device, PIRP irp)
 }
 
 static char power_said[32];
+static NTSTATUS power_answer = STATUS_SUCCESS;
 static pthread_mutex_t power_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void fake_driver_answer_power(NTSTATUS status)
+{
+    pthread_mutex_lock(&power_lock);
+    power_answer = status;
+    pthread_mutex_unlock(&power_lock);
+}
 
 static NTSTATUS power(PDEVICE_OBJECT device, PIRP irp)
 {
     const bool works =
         IoGetCurrentIrpStackLocation(irp)->Parameters.Power.State.SystemState ==
         PowerSystemWorking;
+    NTSTATUS status;
     size_t len;
 
     (void)device;
     pthread_mutex_lock(&power_lock);
+    status = power_answer;
     len = strlen(power_said);
     if (len + 1 < sizeof power_said)
         power_said[len] = works ? 'w' : 's';
     pthread_mutex_unlock(&power_lock);
-    return complete(irp, STATUS_SUCCESS);
+    return complete(irp, status);
 }
 
 void fake_driver_power(char said[32])
@@ -478,6 +495,11 @@ static int take_out(PDEVICE_OBJECT device)
     set_state(slot, SCARD_ABSENT);
     SmartcardCompleteCardTracking(&slot->ext);
     return 0;
+}
+
+void fake_driver_set_state(PDEVICE_OBJECT device, ULONG state)
+{
+    set_state(slot_of(device), state);
 }
 
 void fake_driver_lose(PDEVICE_OBJECT device)

@@ -27,6 +27,14 @@ void fake_driver_power(char said[32]);
 /* Turns that readers got by SmcRequestService since this was last asked. */
 unsigned fake_driver_services(void);
 
+/* What IRP_MJ_POWER comes to, and a request for the next change of the card, unless they
+ * are STATUS_SUCCESS and STATUS_PENDING. */
+void fake_driver_answer_power(NTSTATUS status);
+void fake_driver_answer_tracking(NTSTATUS status);
+
+/* The card is in that state now, without a word. */
+void fake_driver_set_state(PDEVICE_OBJECT device, ULONG state);
+
 /* The driver loses the reader for now: its tracker ends with an error. */
 void fake_driver_lose(PDEVICE_OBJECT device);
 

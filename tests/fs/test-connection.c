@@ -75,6 +75,37 @@ static void test_disposition_applies_to_the_last_connection(void **state)
     assert_int_equal(clients_resets(), 2);
 }
 
+/* The fake reader has no motor: it cannot swallow, and to eject is to switch off. */
+static void test_connect_begins_where_the_card_is(void **state)
+{
+    static const uint32_t states[] = {SCARD_PRESENT, SCARD_SWALLOWED, SCARD_POWERED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        fake_driver_set_state(bare_reader->device, states[i]);
+        assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+        assert_int_equal(client_info(0).protocol, SCARD_PROTOCOL_T0);
+        assert_int_equal(clients_resets(), i == 0 ? 1 : 2 * i + 1);
+        assert_int_equal(client_disconnect(0, SCARD_DISPOSITION_EJECT), 0);
+        assert_int_equal(client_info(2).state, SCARD_SWALLOWED);
+        assert_int_equal(client_disconnect(0, SCARD_DISPOSITION_EJECT), EPERM);
+    }
+}
+
+static void test_disposition_of_a_card_without_power_leaves_it_so(void **state)
+{
+    static const uint32_t dispositions[] = {
+        SCARD_DISPOSITION_RESET, SCARD_DISPOSITION_UNPOWER, SCARD_DISPOSITION_EJECT};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof dispositions / sizeof dispositions[0]; i++) {
+        assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
+        fake_driver_set_state(bare_reader->device, SCARD_SWALLOWED);
+        assert_int_equal(client_disconnect(0, dispositions[i]), 0);
+        assert_int_equal(client_info(2).state, SCARD_SWALLOWED);
+    }
+}
+
 /* ---- resets ---------------------------------------------------------------------- */
 
 #define TELL SCARD_CONNECT_TELL_RESETS
@@ -388,6 +419,8 @@ int main(void)
         CASE(test_share_modes_conflict_as_they_say),
         CASE(test_connect_that_fails_gives_its_share_mode_back),
         CASE(test_disposition_applies_to_the_last_connection),
+        CASE(test_connect_begins_where_the_card_is),
+        CASE(test_disposition_of_a_card_without_power_leaves_it_so),
         CASE(test_connection_hears_of_a_reset_until_it_connects_again),
         CASE(test_power_by_who_is_due_a_reset_is_his_own),
         CASE(test_who_waits_while_the_card_is_reset_hears_of_it),

@@ -332,7 +332,7 @@ static void test_without_usb_it_serves_what_else_there_is(void **state)
     assert_int_equal(ready, 0);
 }
 
-static void test_debug_tells_of_names_of_the_driver(void **state)
+static void test_debug_level_is_the_drivers(void **state)
 {
     (void)state;
     options.debug = true;
@@ -420,7 +420,7 @@ int main(void)
         CASE(test_driver_that_does_not_load_ends_it),
         CASE(test_reader_that_cannot_be_made_ends_it),
         CASE(test_without_usb_it_serves_what_else_there_is),
-        CASE(test_debug_tells_of_names_of_the_driver),
+        CASE(test_debug_level_is_the_drivers),
         CASE(test_first_process_says_how_the_start_went),
         CASE(test_report_is_heard_through_interruptions),
         CASE(test_start_without_a_second_process_fails),

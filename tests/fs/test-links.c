@@ -78,6 +78,7 @@ static void test_name_is_safe_in_a_file_name_whatever_the_device_says(void **sta
         {"../x", "", 0, "usb-04e6_5116__._x-if1-slot0", ""},
         {"a b/c\\x0a;$(d)", "virtual-0", 0, "usb-04e6_5116_a_b_c_x0a___d_-if1-slot0",
          "usb-virtual-0-if1-slot0"},
+        {"[A^z{~Z", "@1", 0, "usb-04e6_5116__A_z__Z-if1-slot0", "usb-_1-if1-slot0"},
         {"x.y+z-0", "1-1", 0, "usb-04e6_5116_x.y+z-0-if1-slot0", "usb-1-1-if1-slot0"},
     };
     char name[SCFS_LINK_NAME_SIZE];
@@ -142,6 +143,41 @@ static void test_serial_that_two_readers_claim_names_neither(void **state)
     take(1);
 }
 
+static void test_serial_of_another_model_is_another_one(void **state)
+{
+    (void)state;
+    identities[1].vid++;
+    identities[2].pid++;
+    for (unsigned i = 0; i < DEVICES; i++)
+        add(i);
+    assert_int_equal(found(SCFS_LINK_ID, "usb-04e6_5116_AB12-if0-slot0"), 0);
+    assert_int_equal(found(SCFS_LINK_ID, "usb-04e7_5116_AB12-if0-slot0"), 1);
+    assert_int_equal(found(SCFS_LINK_ID, "usb-04e6_5117_AB12-if0-slot0"), 2);
+    for (unsigned i = 0; i < DEVICES; i++)
+        take(i);
+}
+
+static void test_reader_without_a_name_or_not_there_has_no_link(void **state)
+{
+    char name[SCFS_LINK_NAME_SIZE];
+    struct scfs_reader *reader;
+
+    (void)state;
+    identities[0].serial[0] = identities[1].serial[0] = '\0';
+    add(0);
+    add(1);
+    assert_int_equal(found(SCFS_LINK_ID, ""), -1);
+    reader = scfs_link_find(&fs, SCFS_LINK_PATH, "usb-1-1-if0-slot0");
+    assert_non_null(reader);
+    assert_false(scfs_link_of(reader, SCFS_LINK_ID, name));
+    assert_string_equal(name, "");
+    assert_true(scfs_link_of(reader, SCFS_LINK_PATH, name));
+    take(0);
+    assert_false(scfs_link_of(reader, SCFS_LINK_PATH, name));
+    scfs_reader_put(reader);
+    take(1);
+}
+
 static void test_slots_and_interfaces_of_one_device_share_its_serial(void **state)
 {
     (void)state;
@@ -166,6 +202,9 @@ int main(void)
         cmocka_unit_test(test_name_of_the_longest_serial_ends_with_the_slot),
         cmocka_unit_test_setup(test_find_gives_the_reader_while_it_is_there, setup),
         cmocka_unit_test_setup(test_serial_that_two_readers_claim_names_neither, setup),
+        cmocka_unit_test_setup(test_serial_of_another_model_is_another_one, setup),
+        cmocka_unit_test_setup(test_reader_without_a_name_or_not_there_has_no_link,
+                               setup),
         cmocka_unit_test_setup(test_slots_and_interfaces_of_one_device_share_its_serial,
                                setup),
     };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* test-power.c - what the drivers are told of the machine's sleep, and when. */
+/*
+ * test-power.c - what the drivers are told of the machine's sleep, and when. The linker
+ * sends scfs_log here (--wrap).
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -7,11 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <syslog.h>
 #include <cmocka.h>
 
 #include "bare.h"
 #include "fake_driver.h"
 #include "fs/power.h"
+
+void __wrap_scfs_log(int priority, const char *format, ...);
 
 static void nothing(struct scfs_job *job)
 {
@@ -195,6 +201,43 @@ static void test_reader_that_goes_while_it_is_to_be_told_ends_the_wait(void **st
     assert_true(scfs_power_sleep(&bare_fs)); /* nobody is left */
 }
 
+/* ---- a driver that does not ---------------------------------------------------------
+ */
+
+static unsigned warnings;
+
+void __wrap_scfs_log(int priority, const char *format, ...)
+{
+    if (priority == LOG_WARNING && strcmp(format, "reader%u: %s: %s") == 0)
+        warnings++;
+}
+
+static void test_driver_that_fails_is_told_of_and_one_that_does_not_care_is_not(
+    void **state)
+{
+    static const struct {
+        NTSTATUS status;
+        unsigned warnings;
+    } table[] = {
+        {STATUS_SUCCESS, 0},
+        {STATUS_NOT_SUPPORTED, 0},
+        {STATUS_INVALID_DEVICE_REQUEST, 0},
+        {STATUS_DEVICE_REMOVED, 0},
+        {STATUS_IO_TIMEOUT, 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        warnings = 0;
+        fake_driver_answer_power(table[i].status);
+        assert_true(scfs_power_sleep(&bare_fs)); /* it had its say */
+        scfs_power_wake(&bare_fs);
+        assert_told("sw");
+        assert_int_equal(warnings, table[i].warnings);
+    }
+    fake_driver_answer_power(STATUS_SUCCESS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -206,6 +249,7 @@ int main(void)
         TEST(test_two_sleeps_of_a_busy_reader_end_in_the_last_one),
         TEST(test_reader_that_comes_during_the_sleep_is_told_nothing),
         TEST(test_reader_that_goes_while_it_is_to_be_told_ends_the_wait),
+        TEST(test_driver_that_fails_is_told_of_and_one_that_does_not_care_is_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

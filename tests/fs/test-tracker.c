@@ -101,6 +101,25 @@ static void test_reader_that_was_lost_is_listened_to_again(void **state)
     assert_ended(STATUS_SUCCESS);
 }
 
+static void test_reader_that_tells_of_no_change_any_more_can_go(void **state)
+{
+    uint32_t before;
+
+    (void)state;
+    fake_driver_answer_tracking(STATUS_IO_DEVICE_ERROR);
+    assert_int_equal(fake_driver.remove(bare_reader->device), 0); /* the last one */
+    before = bare_reader->counter;
+    assert_int_equal(fake_driver.insert(bare_reader->device, NULL, 0), 0);
+    assert_int_equal(bare_reader->counter, before);
+    fake_driver_answer_tracking(STATUS_PENDING);
+    begin_wait(IOCTL_SMARTCARD_IS_PRESENT);
+    assert_waiting(); /* nobody tells of it */
+    assert_int_equal(scfs_reader_unplug(bare_reader, fake_driver.unplug), 0);
+    assert_int_equal(req.answers, 1);
+    assert_int_equal(-req.result, ENODEV);
+    fake_request_destroy(&req);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -108,6 +127,7 @@ int main(void)
         TEST(test_changes_are_seen_one_after_another),
         TEST(test_lost_reader_ends_waits_with_an_error_and_changes_nothing),
         TEST(test_reader_that_was_lost_is_listened_to_again),
+        TEST(test_reader_that_tells_of_no_change_any_more_can_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
