@@ -79,6 +79,7 @@ struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other)
 
 bool scfs_mount_take(struct scfs_mount *mount, const struct scfs_options *options)
 {
+    mount->path = NULL;
     mount->lock = -1;
     mount->unmounter.link = -1;
     mount->passed = scfs_options_passed(options);

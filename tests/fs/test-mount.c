@@ -353,6 +353,16 @@ static void test_take_of_a_passed_connection_needs_no_directory(void **state)
     free(point.path);
 }
 
+/* Who hands a mount over frees what take has left. */
+static void test_take_that_is_refused_leaves_no_path(void **state)
+{
+    (void)state;
+    point_taken = true;
+    assert_false(scfs_mount_take(&point, &options));
+    assert_null(point.path);
+    assert_int_equal(point.lock, -1);
+}
+
 /* ---- for a service manager -------------------------------------------------------- */
 
 static int hand_over(void)
@@ -415,6 +425,7 @@ int main(void)
         CASE(test_user_gets_the_connection_of_a_mount_by_root),
         CASE(test_mount_for_a_user_that_fails_leaves_nothing),
         CASE(test_take_of_a_passed_connection_needs_no_directory),
+        CASE(test_take_that_is_refused_leaves_no_path),
         CASE(test_manager_that_has_taken_the_mount_keeps_it),
         CASE(test_mount_that_no_manager_takes_is_taken_away),
         CASE(test_hand_over_of_what_cannot_be_mounted_tells_nobody),

@@ -199,6 +199,7 @@ print(s.recv(99).decode(), s.recv(99).decode(), sep="\n")' "$dir/notify" >"$dir/
     step 'without a manager there is no such mount' refuses 1 'no service manager' \
         --mount-for nobody "$mnt"
     step 'really none' not is_mounted
+    step 'nor one on a link' refuses 1 'a symbolic link' --mount-for nobody "$dir/link"
 else
     printf 'SKIP mounting supervised: no python3\n'
 fi
