@@ -52,10 +52,13 @@ static struct scfs_handle *handle_of(const struct fuse_file_info *fi)
     return (struct scfs_handle *)(uintptr_t)fi->fh;
 }
 
-/* Each of libfuse's threads has a buffer for the longest write; ours are short. */
+/* Each of libfuse's threads has a buffer for the longest write; ours are short. Writes of
+ * io_submit(2) would be among the dozen requests "in the background" that the kernel has
+ * out at once, which no signal ends, and a close behind them would not be heard of. */
 static void op_init(void *userdata, struct fuse_conn_info *connection)
 {
     (void)userdata;
+    connection->want &= ~(unsigned)FUSE_CAP_ASYNC_DIO;
     if (connection->max_write > SCFS_WRITE_MAX)
         connection->max_write = SCFS_WRITE_MAX;
 }

@@ -52,7 +52,7 @@ struct scfs {
     struct scfs_quota quota;
     DRIVER_OBJECT driver_object;
     struct timespec started; /* the time of every file */
-    LONG aliases;            /* atomic: given to `power` (tree.c) */
+    LONG aliases;            /* atomic: given so far (tree.c) */
 
     pthread_mutex_t lock; /* the registry's: what follows, and the marked fields below */
     LIST_ENTRY

@@ -29,7 +29,7 @@ static struct scfs *fs_of(fuse_req_t req)
  * What the kernel may keep. Attributes are those of the day the reader arrived, but for
  * the root's count of directories. Names in a reader's directory are there as long as it
  * is, and it is looked up each time; those of attributes come and go with the card, and
- * each look-up of `power` gives another inode.
+ * each look-up of a file that may be written gives another inode.
  */
 static double attributes_stay_s(enum scfs_kind kind)
 {
@@ -38,8 +38,8 @@ static double attributes_stay_s(enum scfs_kind kind)
 
 static double name_stays_s(enum scfs_kind kind)
 {
-    bool fixed = kind < SCFS_ATTRIBUTE && kind != SCFS_READER && kind != SCFS_POWER &&
-                 !scfs_node_is_link(kind);
+    bool fixed = kind < SCFS_ATTRIBUTE && kind != SCFS_READER &&
+                 !scfs_node_touches(kind) && !scfs_node_is_link(kind);
 
     return fixed ? STAY_S : 0;
 }
@@ -179,8 +179,9 @@ void scfs_tree_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     entry.attr_timeout = attributes_stay_s(scfs_node_kind(entry.ino));
     entry.entry_timeout = name_stays_s(scfs_node_kind(entry.ino));
     /* The kernel lets one write at a time into an inode, and those behind it wait where
-     * no signal reaches them. A write of `power` may take long: each open has its own. */
-    if (scfs_node_kind(entry.ino) == SCFS_POWER)
+     * no signal reaches them. A write of `power` may take long, and any write as long as
+     * the memory that it is from does not come: each open has its own. */
+    if (scfs_node_touches(scfs_node_kind(entry.ino)))
         entry.ino =
             scfs_node_alias(entry.ino, (unsigned)InterlockedIncrement(&fs->aliases));
     fuse_reply_entry(req, &entry);
