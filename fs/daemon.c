@@ -152,13 +152,14 @@ static void stop_driver(struct life *life)
     pthread_mutex_lock(&fs->lock);
     fs->stopping = true;
     pthread_mutex_unlock(&fs->lock);
-    scfs_notifier_end(fs);
+    scfs_notifier_silence(fs);
     scfs_wait_wake(&fs->lock, &fs->waits, ENODEV);
     scfs_drivers_unload(&life->drivers);
     if (life->driver_loaded)
         smc_io_unload(&fs->driver_object); /* each reader goes */
     scfs_poll_wake(&fs->lock, &fs->pollers);
     smc_io_register(NULL);
+    scfs_notifier_end(fs);
 }
 
 /* ---- ready ----------------------------------------------------------------------- */

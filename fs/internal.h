@@ -398,7 +398,10 @@ ssize_t scfs_virtual_write(struct scfs *fs, const char *text, size_t len);
 void scfs_notifier_init(struct scfs *fs);
 /* The reader's directory is not there any more. Any thread. */
 void scfs_notifier_gone(struct scfs_reader *reader);
-/* From now on nobody is told. While the mount is still served. */
+/* From now on nobody is told. */
+void scfs_notifier_silence(struct scfs *fs);
+/* Afterwards: while the mount is still served, and after all that must not wait for a
+ * client. */
 void scfs_notifier_end(struct scfs *fs);
 void scfs_notifier_destroy(struct scfs *fs);
 

@@ -160,6 +160,9 @@ bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
 void scfs_mount_abandon(struct scfs_mount *mount)
 {
     scfs_unmounter_do(&mount->unmounter);
+    if (mount->lock >= 0) /* the end may be long in coming: a thread may not end */
+        close(mount->lock);
+    mount->lock = -1;
 }
 
 /*

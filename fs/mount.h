@@ -33,7 +33,8 @@ int scfs_mount_connect(const struct scfs_mount *mount, const struct scfs_user *u
  * that user. False after a sentence. */
 bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs);
 
-/* Unmounts, in a thread that does not serve, without waiting for those who do. */
+/* Unmounts, in a thread that does not serve, without waiting for those who do, and lets
+ * the next instance have the mount point. */
 void scfs_mount_abandon(struct scfs_mount *mount);
 
 void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs);

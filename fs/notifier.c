@@ -11,7 +11,9 @@
  * The kernel takes the lock of the parent directory for it, which a client may hold that
  * waits for our answer. So it is told by a thread of its own, made for the first removal,
  * that holds nothing anybody waits for and ends while the mount is still served. Without
- * that thread nobody is told. What is opened by a kept name meanwhile is ENODEV.
+ * that thread nobody is told. What is opened by a kept name meanwhile is ENODEV. A client
+ * that stands still while it lists the directory keeps that thread, and nothing else of
+ * us, from ending; nothing wakes it then, not even SIGKILL (daemon.c).
  */
 #include "fs/internal.h"
 
@@ -101,15 +103,23 @@ void scfs_notifier_gone(struct scfs_reader *reader)
     free(farewell);
 }
 
+void scfs_notifier_silence(struct scfs *fs)
+{
+    struct scfs_notifier *notifier = &fs->notifier;
+
+    pthread_mutex_lock(&notifier->lock);
+    notifier->ended = true;
+    pthread_cond_signal(&notifier->changed);
+    pthread_mutex_unlock(&notifier->lock);
+}
+
 void scfs_notifier_end(struct scfs *fs)
 {
     struct scfs_notifier *notifier = &fs->notifier;
     bool started;
 
     pthread_mutex_lock(&notifier->lock);
-    notifier->ended = true;
     started = notifier->started;
-    pthread_cond_signal(&notifier->changed);
     pthread_mutex_unlock(&notifier->lock);
     if (started)
         pthread_join(notifier->thread, NULL);

@@ -64,13 +64,18 @@ static void run(const struct daemon *d, const char *const *options, pid_t parent
 
 void daemon_start(struct daemon *d, const char *const *options)
 {
+    strcpy(d->mount, "/tmp/scardfs-test.XXXXXX");
+    if (!mkdtemp(d->mount))
+        die(d->mount);
+    daemon_start_again(d, options);
+}
+
+void daemon_start_again(struct daemon *d, const char *const *options)
+{
     int64_t limit = now_ms() + START_LIMIT_MS;
     const struct timespec pause = {.tv_nsec = 10000000};
     pid_t parent = getpid();
 
-    strcpy(d->mount, "/tmp/scardfs-test.XXXXXX");
-    if (!mkdtemp(d->mount))
-        die(d->mount);
     fflush(NULL);
     d->pid = fork();
     if (d->pid == 0)

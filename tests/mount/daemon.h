@@ -21,6 +21,8 @@ bool daemon_possible(const char *program);
 /* Starts $SCARDFS -f with these options (NULL ends them); returns once reader0 is there.
  */
 void daemon_start(struct daemon *d, const char *const *options);
+/* On the mount point that another one had. */
+void daemon_start_again(struct daemon *d, const char *const *options);
 /* SIGTERM; returns the exit status, -1 after a signal. Removes the mount point. */
 int daemon_stop(struct daemon *d);
 

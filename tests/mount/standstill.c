@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/aio_abi.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -29,9 +30,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LIMIT_MS    5000
-#define PAGE        4096
-#define ASYNC_COUNT 14 /* the kernel has 12 requests "in the background" at most */
+#define LIMIT_MS      5000
+#define STOP_LIMIT_MS 20000 /* the daemon's own is 10 s */
+#define PAGE          4096
+#define ASYNC_COUNT   14 /* the kernel has 12 requests "in the background" at most */
 
 static struct daemon scardfs;
 
@@ -164,6 +166,136 @@ static void test_writer_whose_memory_does_not_come_holds_up_no_other(void **stat
     assert_free_while_a_writer_stands("reader0/power", "cold\n", 5);
 }
 
+/* ---- a directory that is being listed ------------------------------------------------
+ */
+
+static void *list_into_hole(void *argument)
+{
+    struct writer *lister = argument;
+
+    syscall(SYS_getdents64, lister->fd, lister->hole.page, PAGE);
+    return NULL;
+}
+
+static char state_of(const char *stat)
+{
+    char state = '?';
+    FILE *file = fopen(stat, "re");
+
+    if (file != NULL) {
+        (void)!fscanf(file, "%*d (%*[^)]) %c", &state);
+        fclose(file);
+    }
+    return state;
+}
+
+/* One of its threads comes to wait where no signal reaches it. */
+static bool is_stuck(const struct daemon *d)
+{
+    int64_t deadline = now_ms() + LIMIT_MS;
+    char pattern[64];
+    bool stuck = false;
+
+    snprintf(pattern, sizeof pattern, "/proc/%ld/task/*/stat", (long)d->pid);
+    while (!stuck && now_ms() < deadline) {
+        glob_t threads;
+
+        if (glob(pattern, 0, NULL, &threads) == 0) {
+            for (size_t i = 0; i < threads.gl_pathc; i++)
+                stuck |= state_of(threads.gl_pathv[i]) == 'D';
+            globfree(&threads);
+        }
+        pause_ms(20);
+    }
+    return stuck;
+}
+
+/* Of a reader that may not have come yet. */
+static int open_soon(const char *path)
+{
+    int64_t deadline = now_ms() + LIMIT_MS;
+    int fd;
+
+    while ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 && now_ms() < deadline)
+        pause_ms(5);
+    return fd;
+}
+
+/* Reads of an open file come to say that its reader is gone. */
+static bool goes(int fd)
+{
+    int64_t deadline = now_ms() + LIMIT_MS;
+    char text[64];
+
+    while (pread(fd, text, sizeof text, 0) >= 0 || errno != ENODEV) {
+        if (now_ms() > deadline)
+            return false;
+        pause_ms(5);
+    }
+    return true;
+}
+
+static bool becomes_zombie(const struct daemon *d)
+{
+    int64_t deadline = now_ms() + STOP_LIMIT_MS;
+    char stat[64];
+
+    snprintf(stat, sizeof stat, "/proc/%ld/stat", (long)d->pid);
+    while (state_of(stat) != 'Z') {
+        if (now_ms() > deadline)
+            return false;
+        pause_ms(20);
+    }
+    return true;
+}
+
+static void test_lister_who_stands_keeps_no_card_powered_and_no_daemon_from_coming(
+    void **state)
+{
+    static const char *const options[] = {"--virtual=2", NULL};
+    struct daemon first, second;
+    struct writer lister = {0};
+    struct pollfd fault = {.events = POLLIN};
+    bool stuck, gone, ended;
+    int reader1, status = 0;
+
+    (void)state;
+    hole_dig(&lister.hole);
+    if (lister.hole.fd < 0) {
+        print_message("SKIP listing: userfaultfd: %s\n", strerror(errno));
+        skip();
+    }
+    daemon_start(&first, options);
+    second = first;
+    lister.fd = open(first.mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(lister.fd >= 0);
+    reader1 = open_soon(daemon_path(&first, "reader1/state"));
+    assert_true(reader1 >= 0);
+    fault.fd = lister.hole.fd;
+    assert_int_equal(pthread_create(&lister.thread, NULL, list_into_hole, &lister), 0);
+    assert_int_equal(poll(&fault, 1, LIMIT_MS), 1);
+    assert_int_equal(daemon_command(&first, "unplug reader0\n"), 0);
+    stuck = is_stuck(&first); /* it has to tell the kernel */
+
+    kill(first.pid, SIGTERM);
+    gone = goes(reader1);
+    ended = becomes_zombie(&first); /* but for that thread */
+    if (ended)
+        daemon_start_again(&second, options);
+    hole_fill(&lister.hole);
+    pthread_join(lister.thread, NULL);
+    close(reader1);
+    close(lister.fd);
+    close(lister.hole.fd);
+    munmap(lister.hole.page, PAGE);
+    assert_int_equal(waitpid(first.pid, &status, 0), first.pid);
+    assert_true(stuck);
+    assert_true(gone);
+    assert_true(ended);
+    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_int_equal(daemon_stop(&second), 0);
+}
+
 /* ---- io_submit -----------------------------------------------------------------------
  */
 
@@ -273,6 +405,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writer_whose_memory_does_not_come_holds_up_no_other),
         cmocka_unit_test(test_asynchronous_writes_hold_up_no_close_and_can_be_killed),
+        cmocka_unit_test(
+            test_lister_who_stands_keeps_no_card_powered_and_no_daemon_from_coming),
     };
 
     if (!daemon_possible("standstill"))
