@@ -22,6 +22,7 @@ struct reading {
     struct scfs_park park;
     struct scfs_handle *handle;
     size_t size;
+    bool counted; /* among the waits of its user */
 };
 
 /* What a read gets. */
@@ -115,8 +116,12 @@ static void deliver(fuse_req_t req, struct scfs_handle *handle, struct part *par
 
 static void finish(struct reading *reading, struct part *part)
 {
-    deliver(reading->park.req, reading->handle, part);
-    scfs_handle_put(reading->handle);
+    struct scfs_handle *handle = reading->handle;
+
+    if (reading->counted)
+        scfs_quota_give(&handle->fs->quota, handle->uid, SCFS_QUOTA_WAITS);
+    deliver(reading->park.req, handle, part);
+    scfs_handle_put(handle);
     free(reading);
 }
 
@@ -151,12 +156,17 @@ static void park(fuse_req_t req, struct scfs_handle *handle, size_t size)
     pthread_mutex_lock(handle->lock);
     part = take_locked(handle, size); /* it may have come by now */
     if (!part.taken && part.error == EAGAIN) {
-        if (scfs_park_wait_locked(&reading->park)) {
+        reading->counted =
+            scfs_quota_take(&handle->fs->quota, handle->uid, SCFS_QUOTA_WAITS);
+        if (!reading->counted) {
+            part.error = EDQUOT;
+        } else if (scfs_park_wait_locked(&reading->park)) {
             InsertTailList(&handle->reads, &reading->link);
             pthread_mutex_unlock(handle->lock);
             return;
+        } else {
+            part.error = EINTR;
         }
-        part.error = EINTR;
     }
     pthread_mutex_unlock(handle->lock);
     scfs_park_settle(&reading->park);

@@ -60,19 +60,28 @@ static bool was_reset_locked(const struct scfs_task *task)
 
 /* ---- limits ---------------------------------------------------------------------- */
 
-/* False: his user has as many waits as he may, or the handle one already. Work without a
- * request is counted by its maker. The reader's lock is held. */
+/* A wait for the thread. False: his user has as many as he may. Work without a request is
+ * counted by its maker; the end of a transaction is never refused. The reader's lock is
+ * held. */
 static bool count_wait_locked(struct scfs_task *task)
 {
-    struct scfs_handle *handle = task->handle;
+    if (task->park.req == NULL || task->ops->ends)
+        return true;
+    task->counted =
+        scfs_quota_take(&task->handle->fs->quota, task->uid, SCFS_QUOTA_WAITS);
+    return task->counted;
+}
 
+/* A wait for the turn, of which a handle has one only. */
+static bool count_in_line_locked(struct scfs_task *task)
+{
     if (task->park.req == NULL)
         return true;
-    if (task->uid != 0 && handle->session.waiting > 0)
+    if (task->uid != 0 && task->handle->session.waiting > 0)
         return false;
-    task->counted = scfs_quota_take(&handle->fs->quota, task->uid, SCFS_QUOTA_WAITS);
-    handle->session.waiting += task->counted;
-    return task->counted;
+    task->in_line = count_wait_locked(task);
+    task->handle->session.waiting += task->in_line;
+    return task->in_line;
 }
 
 static void end_wait_locked(struct scfs_task *task)
@@ -80,7 +89,9 @@ static void end_wait_locked(struct scfs_task *task)
     if (!task->counted)
         return;
     task->counted = false;
-    task->handle->session.waiting--;
+    if (task->in_line)
+        task->handle->session.waiting--;
+    task->in_line = false;
     scfs_quota_give(&task->handle->fs->quota, task->uid, SCFS_QUOTA_WAITS);
 }
 
@@ -246,6 +257,7 @@ static NTSTATUS begin_run(struct scfs_task *task)
 
     pthread_mutex_lock(&reader->lock);
     task->ran = true;
+    end_wait_locked(task);
     if (reader->gone) /* entered after scfs_task_end_all had looked */
         status = STATUS_DEVICE_REMOVED;
     else if (task->aborted)
@@ -308,6 +320,7 @@ static void finish(struct scfs_job *job)
     pthread_mutex_lock(&reader->lock);
     ours = scfs_park_take_locked(&task->park);
     task->over = true;
+    end_wait_locked(task); /* it got no thread */
     RemoveEntryList(&task->link);
     pthread_mutex_unlock(&reader->lock);
     if (ours) {
@@ -376,8 +389,13 @@ static NTSTATUS enter_locked(struct scfs_task *task, uint32_t timeout_ms)
             scfs_turn_withdraw(&reader->turn, &task->turn);
         return STATUS_IO_TIMEOUT;
     }
-    if (!admitted && !count_wait_locked(task)) {
+    if (!admitted && !count_in_line_locked(task)) {
         scfs_turn_withdraw(&reader->turn, &task->turn);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if (admitted && call && executor_busy(reader->executor) && !count_wait_locked(task)) {
+        if (task->turn.state == SCFS_TURN_ADMITTED)
+            scfs_turn_leave(&reader->turn, &task->turn);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     (void)scfs_park_wait_locked(&task->park);

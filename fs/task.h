@@ -46,6 +46,7 @@ struct scfs_task {
 
     struct scfs_request request; /* the one that was sent last */
     bool counted;                /* among the waits of its user */
+    bool in_line;                /* and of its handle */
     bool sent;                   /* request may be cancelled; the reader's lock */
     bool aborted;                /* nothing more is to be sent; the reader's lock */
     bool cancel;                 /* who has taken it away cancels request */

@@ -257,6 +257,34 @@ static void test_call_that_waits_is_withdrawn_by_an_interrupt(void **state)
     assert_int_equal(count(), 2);
 }
 
+static void test_call_that_waits_for_a_busy_reader_counts_among_its_users_waits(
+    void **state)
+{
+    struct fuse_req third;
+
+    (void)state;
+    fake_request_init(&third);
+    begin_long(&first);
+    handle->uid = 1000;
+    bare_fs.quota.max[SCFS_QUOTA_WAITS] = 1;
+    COUNT(&second, FOREVER);
+    COUNT(&third, FOREVER);
+    assert_answer(&third, EDQUOT, 0);
+    fake_interrupt(&second);
+    assert_answer(&second, EINTR, 0);
+
+    fake_request_destroy(&third); /* the place is free again */
+    fake_request_init(&third);
+    COUNT(&third, FOREVER);
+    assert_int_equal(third.answers, 0);
+    fake_interrupt(&third);
+    assert_answer(&third, EINTR, 0);
+    handle->uid = 0;
+    end_long(&first);
+    assert_int_equal(count(), 2);
+    fake_request_destroy(&third);
+}
+
 static void test_call_that_waits_is_withdrawn_by_its_limit(void **state)
 {
     (void)state;
@@ -391,6 +419,7 @@ int main(void)
         CASE(test_call_interrupted_before_it_begins_never_reaches_the_card),
         CASE(test_call_on_a_busy_reader_without_time_is_refused),
         CASE(test_call_that_waits_is_withdrawn_by_an_interrupt),
+        CASE(test_call_that_waits_for_a_busy_reader_counts_among_its_users_waits),
         CASE(test_call_that_waits_is_withdrawn_by_its_limit),
         CASE(test_call_whose_turn_has_come_is_not_ended_by_its_limit),
         CASE(test_running_call_that_is_interrupted_is_answered_at_once),

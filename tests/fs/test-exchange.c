@@ -269,6 +269,33 @@ static void test_read_of_a_running_command_waits_and_can_be_interrupted(void **s
     fake_request_destroy(&reading);
 }
 
+static void test_read_of_a_running_command_counts_among_its_users_waits(void **state)
+{
+    struct fuse_req waiting, refused;
+
+    (void)state;
+    control->uid = 1000;
+    bare_fs.quota.max[SCFS_QUOTA_WAITS] = 1;
+    begin_long(control);
+    for (int i = 0; i < 2; i++) { /* the second time the place is free again */
+        fake_request_init(&waiting);
+        fake_request_init(&refused);
+        scfs_exchange_read(&waiting, control, 256, false);
+        assert_int_equal(waiting.answers, 0);
+        scfs_exchange_read(&refused, control, 256, false);
+        assert_int_equal(refused.answers, 1);
+        assert_int_equal(refused.error, EDQUOT);
+        fake_interrupt(&waiting);
+        assert_int_equal(waiting.answers, 1);
+        assert_int_equal(waiting.error, EINTR);
+        fake_request_destroy(&refused);
+        fake_request_destroy(&waiting);
+    }
+    scfs_task_end_all(bare_reader, control);
+    pthread_join(runner, NULL);
+    assert_gets(control, 256, NULL, -ECANCELED);
+}
+
 static void test_read_that_was_interrupted_before_it_waits_takes_nothing(void **state)
 {
     struct fuse_req req;
@@ -557,6 +584,7 @@ int main(void)
         CASE(test_error_is_read_once_like_an_answer),
         CASE(test_answer_that_nobody_took_is_there_for_the_next_read),
         CASE(test_read_of_a_running_command_waits_and_can_be_interrupted),
+        CASE(test_read_of_a_running_command_counts_among_its_users_waits),
         CASE(test_read_that_was_interrupted_before_it_waits_takes_nothing),
         CASE(test_close_while_a_command_runs_aborts_it),
         CASE(test_reader_that_goes_ends_reads_with_enodev),
