@@ -140,6 +140,12 @@ static bool is_aborting(const struct ccid_answer *answer)
     return answer->outcome == CCID_FAILED && answer->error == CCID_ERROR_ABORTED;
 }
 
+/* The slot still works on another command (CCID 1.1 table 6.2-2). */
+static bool is_busy(const struct ccid_answer *answer)
+{
+    return answer->outcome == CCID_FAILED && answer->error == CCID_ERROR_SLOT_BUSY;
+}
+
 /* A command that is answered with a slot status, without repairs of its own. */
 static NTSTATUS simple_command(const struct resync *r, uint8_t type, enum ccid_icc *icc)
 {
@@ -157,6 +163,8 @@ static NTSTATUS simple_command(const struct resync *r, uint8_t type, enum ccid_i
     if (!command.answered)
         return status;
     *icc = command.answer.icc;
+    if (is_busy(&command.answer))
+        return STATUS_DEVICE_BUSY;
     return is_aborting(&command.answer) ? STATUS_CANCELLED : STATUS_SUCCESS;
 }
 
@@ -164,17 +172,23 @@ static NTSTATUS simple_command(const struct resync *r, uint8_t type, enum ccid_i
 static NTSTATUS ask_status(const struct resync *r)
 {
     enum ccid_icc icc;
+    NTSTATUS status = simple_command(r, CCID_GET_SLOT_STATUS, &icc);
 
-    return simple_command(r, CCID_GET_SLOT_STATUS, &icc);
+    return status == STATUS_DEVICE_BUSY ? STATUS_SUCCESS : status;
 }
 
+/* A reader that answers and is still at the old command has not got its abort: once more.
+ * If that does not help either, the next command waits until the slot has time. */
 static NTSTATUS switch_off(const struct resync *r)
 {
     enum ccid_icc icc = CCID_ICC_ACTIVE;
     NTSTATUS status = simple_command(r, CCID_ICC_POWER_OFF, &icc);
 
+    if (status == STATUS_DEVICE_BUSY &&
+        r->device->desc.transport == CCID_TRANSPORT_BULK && abort_sequence(r))
+        status = simple_command(r, CCID_ICC_POWER_OFF, &icc);
     r->slot->may_be_powered = icc == CCID_ICC_ACTIVE;
-    return status;
+    return status == STATUS_DEVICE_BUSY ? STATUS_SUCCESS : status;
 }
 
 static NTSTATUS ask_twice(const struct resync *r)

@@ -119,6 +119,49 @@ static void test_reader_that_says_aborted_does_not_refuse_aborts(void **state)
     bench_end(&bench);
 }
 
+/* The request did not even get into the system, but the reader answers: what it is still
+ * at would keep the slot busy for as long as the card likes. */
+static void test_abort_that_did_not_arrive_is_tried_again_at_a_busy_slot(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_out(&bench.usb, BENCH_SELECT_OUT);
+    script_abort_request(&bench.usb, 0)->result = CCID_USB_NO_MEMORY;
+    script_clear_halt(&bench.usb);
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 00 00 00");
+    script_command(&bench.usb, BENCH_OFF_OUT, "81 00000000 00 SS 40 E0 00");
+    script_abort_request(&bench.usb, 0);
+    script_command(&bench.usb, "72 00000000 00 SS 000000", "81 00000000 00 SS 00 00 00");
+    script_command(&bench.usb, BENCH_OFF_OUT, BENCH_OFF_IN);
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    power_on(&bench);
+    bench_end(&bench);
+}
+
+/* Without an abort nothing more can be done: the next command waits for its turn. */
+static void test_slot_that_stays_busy_is_left_to_the_next_command(void **state)
+{
+    struct ccid_slot *slot;
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    slot = bench.slots[0]->DeviceExtension;
+    slot->device->refuses_abort = true;
+    script_out(&bench.usb, BENCH_SELECT_OUT);
+    script_clear_halt(&bench.usb);
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 40 E0 00");
+    script_command(&bench.usb, BENCH_OFF_OUT, "81 00000000 00 SS 40 E0 00");
+    assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_IO_TIMEOUT);
+    assert_true(slot->may_be_powered);
+    script_command(&bench.usb, BENCH_OFF_OUT, "81 00000000 00 SS 40 E0 00");
+    script_command(&bench.usb, BENCH_OFF_OUT, BENCH_OFF_IN);
+    power_on(&bench);
+    bench_end(&bench);
+}
+
 /* The failing call ends within its deadline plus a second, even if the reader is dead;
  * the next one goes on where it stopped, and does not reach the card. */
 static void test_dead_reader_costs_a_second_now_and_the_rest_later(void **state)
@@ -254,6 +297,8 @@ int main(void)
         cmocka_unit_test(test_reader_without_abort_is_brought_back_by_clearing_halts),
         cmocka_unit_test(test_half_an_abort_that_arrived_is_completed),
         cmocka_unit_test(test_reader_that_says_aborted_does_not_refuse_aborts),
+        cmocka_unit_test(test_abort_that_did_not_arrive_is_tried_again_at_a_busy_slot),
+        cmocka_unit_test(test_slot_that_stays_busy_is_left_to_the_next_command),
         cmocka_unit_test(test_dead_reader_costs_a_second_now_and_the_rest_later),
         cmocka_unit_test(test_card_that_was_not_switched_off_in_time_is_before_its_reset),
         cmocka_unit_test(test_port_of_a_shared_device_is_never_reset),

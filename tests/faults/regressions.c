@@ -24,6 +24,8 @@ const struct regression regressions[] = {
      ONCE(fuse_session_loop_mt, 1)},
     {"test_events_go_on_when_the_interrupt_transfer_cannot_be_submitted", "events-poll",
      ONCE(libusb_submit_transfer, 1)},
+    {"test_abort_that_cannot_be_submitted_is_tried_again", "interrupt",
+     ONCE(libusb_submit_transfer, 10)},
     {"test_plug_of_a_reader_that_cannot_be_looked_at_is_logged", "plug",
      ONCE(libusb_get_device_descriptor, 1)},
     {"test_unplug_without_a_thread_is_tried_again", "unplug", STAYS(pthread_create, 1)},
