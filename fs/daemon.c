@@ -49,6 +49,7 @@ struct life {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool loop_left;
+    bool request_lost; /* atomic: libfuse had no memory for one */
 };
 
 /* ---- the I/O manager's client ---------------------------------------------------- */
@@ -313,11 +314,22 @@ static void limit_stacks(void)
     pthread_attr_destroy(&attributes);
 }
 
+/* libfuse answers what it has no memory for with ENOMEM, and nobody hears of it. If that
+ * was the closing of a file, its transaction would never end: better no daemon than a
+ * card that nobody can have. */
+static void request_lost(void *context)
+{
+    struct life *life = context;
+
+    if (!__atomic_exchange_n(&life->request_lost, true, __ATOMIC_SEQ_CST))
+        pthread_kill(life->supervisor, SIGTERM);
+}
+
 static void serve(struct life *life)
 {
     struct fuse_loop_config *config = fuse_loop_cfg_create();
 
-    scfs_log_libfuse();
+    scfs_log_libfuse(request_lost, life);
     if (config != NULL) {
         fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
         fuse_loop_cfg_set_idle_threads(config, IDLE_THREADS_MAX);
@@ -365,7 +377,8 @@ static int live(struct life *life)
     pthread_kill(life->supervisor, SIGTERM);
     pthread_join(life->supervisor, NULL);
     scfs_timer_stop(&life->fs.timer);
-    return life->status;
+    scfs_log_libfuse(NULL, NULL);
+    return __atomic_load_n(&life->request_lost, __ATOMIC_SEQ_CST) ? 1 : life->status;
 }
 
 int scfs_run(const struct scfs_options *options, const struct scfs_driver *driver)

@@ -419,8 +419,9 @@ void scfs_tree_readlink(fuse_req_t req, fuse_ino_t ino);
 
 void scfs_log_open(bool foreground);
 /* Takes what libfuse says from now on. Before the mount is served it speaks to who starts
- * it, and in pieces of lines. */
-void scfs_log_libfuse(void);
+ * it, and in pieces of lines. lost: it had no memory for a request, of which nobody but
+ * it knows what it was; called in its thread. */
+void scfs_log_libfuse(void (*lost)(void *context), void *context);
 /* priority of syslog(3). */
 void scfs_log(int priority, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -16,6 +16,10 @@
 
 static bool to_stderr = true;
 
+/* Set before libfuse has threads. */
+static void (*request_lost)(void *context);
+static void *lost_context;
+
 void scfs_log_open(bool foreground)
 {
     to_stderr = foreground;
@@ -56,10 +60,14 @@ __attribute__((format(printf, 2, 0))) static void libfuse_line(enum fuse_log_lev
     _Static_assert(FUSE_LOG_EMERG == LOG_EMERG && FUSE_LOG_DEBUG == LOG_DEBUG,
                    "libfuse counts as syslog does");
     write_line((int)level, format, arguments);
+    if (request_lost != NULL && strstr(format, "failed to allocate request") != NULL)
+        request_lost(lost_context);
 }
 
-void scfs_log_libfuse(void)
+void scfs_log_libfuse(void (*lost)(void *context), void *context)
 {
+    request_lost = lost;
+    lost_context = context;
     fuse_set_log_func(libfuse_line);
 }
 

@@ -71,8 +71,10 @@ struct fuse_session *scfs_session_new(struct scfs *fs, bool allow_other)
     failed |= fuse_opt_add_arg(&args, "-onosuid,nodev,noexec");
     if (failed != 0)
         scfs_complain("out of memory");
-    else /* says itself which option it does not know */
+    else /* says itself which option it does not know, but not that it has no memory */
         session = fuse_session_new(&args, &scfs_ops, sizeof scfs_ops, fs);
+    if (failed == 0 && session == NULL)
+        scfs_complain("no FUSE session");
     fuse_opt_free_args(&args);
     return session;
 }

@@ -127,18 +127,6 @@ static void look_for_leak(struct bench *b, const struct injection *injection)
     b->base_fds = bench_descriptors(b);
 }
 
-/* Without memory for a request, libfuse answers it alone: of a RELEASE nobody hears, and
- * the handle stays until the end. */
-static bool lost_by_libfuse(struct bench *b, const struct injection *injection)
-{
-    if (injection->function != FAULT_calloc ||
-        atomic_load(&b->area->fired_module) != FAULTS_LIBFUSE)
-        return false;
-    b->base_live = bench_live(b);
-    b->base_fds = bench_descriptors(b);
-    return true;
-}
-
 bool bench_inject_live(struct bench *b, const struct injection *injection)
 {
     const char *wrong;
@@ -155,8 +143,7 @@ bool bench_inject_live(struct bench *b, const struct injection *injection)
         (void)bench_restart(b);
     } else if (b->subject.pid != 0 && b->slow) {
         (void)bench_restart(b);
-    } else if (b->subject.pid != 0 && !bench_settles(b) &&
-               !lost_by_libfuse(b, injection)) {
+    } else if (b->subject.pid != 0 && !bench_settles(b)) {
         look_for_leak(b, injection);
     }
     return reached;

@@ -28,6 +28,9 @@ const struct regression regressions[] = {
      ONCE(libusb_submit_transfer, 10)},
     {"test_plug_of_a_reader_that_cannot_be_looked_at_is_logged", "plug",
      ONCE(libusb_get_device_descriptor, 1)},
+    {"test_lock_that_libfuse_cannot_give_back_ends_the_daemon_in_order", "lock",
+     ONCE(calloc, 15)},
+    {"test_start_without_memory_for_the_session_says_why", "start", ONCE(calloc, 3)},
     {"test_unplug_without_a_thread_is_tried_again", "unplug", STAYS(pthread_create, 1)},
 };
 

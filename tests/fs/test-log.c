@@ -171,10 +171,31 @@ static void test_log_failures_are_remembered_also_when_left_out(void **state)
 static void test_log_takes_the_lines_of_libfuse(void **state)
 {
     (void)state;
-    scfs_log_libfuse();
+    scfs_log_libfuse(NULL, NULL);
     fuse_log(FUSE_LOG_ERR, "fuse: error creating thread: %s\n", "no memory");
+    fuse_log(FUSE_LOG_ERR, "fuse: failed to allocate request\n");
     fuse_set_log_func(NULL);
-    assert_lines("scardfs: fuse: error creating thread: no memory\n");
+    assert_lines("scardfs: fuse: error creating thread: no memory\n"
+                 "scardfs: fuse: failed to allocate request\n");
+}
+
+static void count_lost(void *context)
+{
+    ++*(int *)context;
+}
+
+static void test_log_tells_of_a_request_that_libfuse_had_no_memory_for(void **state)
+{
+    int lost = 0;
+
+    (void)state;
+    scfs_log_libfuse(count_lost, &lost);
+    fuse_log(FUSE_LOG_ERR, "fuse: error creating thread: %s\n", "no memory");
+    assert_int_equal(lost, 0);
+    fuse_log(FUSE_LOG_ERR, "fuse: failed to allocate request\n");
+    assert_int_equal(lost, 1);
+    scfs_log_libfuse(NULL, NULL);
+    fuse_set_log_func(NULL);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -190,6 +211,7 @@ int main(void)
         CASE(test_log_one_call_is_one_line),
         CASE(test_log_failures_are_remembered_also_when_left_out),
         CASE(test_log_takes_the_lines_of_libfuse),
+        CASE(test_log_tells_of_a_request_that_libfuse_had_no_memory_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
