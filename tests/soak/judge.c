@@ -49,6 +49,7 @@ void judge_misses(struct judge *j)
 void judge_begins(struct judge *j, const char *call)
 {
     j->begun_ms = now_ms();
+    j->faults = LOAD(&reader_of(j)->faults);
     j->call = call;
     soak->clients[j->client].call = call;
     STORE(&soak->clients[j->client].call_ms, j->begun_ms);
@@ -85,19 +86,35 @@ static int64_t latest(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/*
+ * There was a fault that has nothing to do with the reader's trouble's beginning. Whoever
+ * tells of a failure may come to it late, when the next command has met with its fault
+ * already: so two since that call began are enough.
+ */
+static bool met_another_fault(const struct reader *r, uint64_t trouble, int64_t since)
+{
+    const uint16_t more = (uint16_t)(LOAD(&r->faults) - (uint16_t)trouble);
+
+    return LOAD(&r->fault_ms) >= since ||
+           ((int64_t)(trouble >> 16) == since && more >= 2);
+}
+
 /* The first failure begins the reader's trouble; a success must come in time. Another
  * fault gives it more time, but not for ever. */
 static void note_trouble(const struct judge *j, int error)
 {
     struct reader *r = reader_of(j);
-    int64_t now = now_ms(), since = 0, until;
+    const int64_t now = now_ms();
+    uint64_t trouble = 0;
+    int64_t since, until;
 
-    if (__atomic_compare_exchange_n(&r->trouble_ms, &since, now, false, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST))
+    if (__atomic_compare_exchange_n(&r->trouble, &trouble,
+                                    (uint64_t)now << 16 | (uint16_t)j->faults, false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return;
-    since = latest(since, LOAD(&r->settled_ms));
+    since = latest((int64_t)(trouble >> 16), LOAD(&r->settled_ms));
     until = since + NEXT_USE_MS;
-    if (LOAD(&r->fault_ms) >= since) /* another one */
+    if (met_another_fault(r, trouble, since))
         until = LOAD(&r->fault_ms) + RECOVER_MS;
     if (now > until || now - since > CALL_MS)
         violation(client_name(j->client),
@@ -112,7 +129,7 @@ int judge_ends(struct judge *j, int error, bool touches)
     take_time(j);
     if (error == 0) {
         if (touches)
-            STORE(&r->trouble_ms, 0);
+            STORE(&r->trouble, 0);
         return 0;
     }
     if (error == ECONNRESET)

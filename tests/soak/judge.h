@@ -11,6 +11,7 @@ struct judge {
     int reader;
     uint32_t generation; /* of the reader when the session began */
     int64_t begun_ms;
+    uint32_t faults; /* of the reader, when the call began */
     const char *call;
     uint64_t mark; /* in inside of the reader */
 };

@@ -21,11 +21,15 @@ static void print_slope(const char *what, const struct slope *slope, double boun
 static void write_slope(FILE *file, const char *what, const struct slope *slope,
                         double bound)
 {
-    if (slope->known)
-        fprintf(file,
-                "\"%s_slope_kib_per_hour\": %.1f, \"%s_slope_bound\": %.1f, "
-                "\"%s_window_s\": %.0f, ",
-                what, slope->per_hour, what, bound, what, slope->window_s);
+    if (!slope->known)
+        return;
+    fprintf(file, "\"%s_slope_kib_per_hour\": %.1f, \"%s_window_s\": %.0f, ", what,
+            slope->per_hour, what, slope->window_s);
+    if (bound > 0)
+        fprintf(file, "\"%s_slope_bound\": %.1f, ", what, bound);
+    else
+        fprintf(file, "\"%s_slope_bound\": \"not judged, the run was too short\", ",
+                what);
 }
 
 void report_print(const struct report *r)
@@ -42,10 +46,11 @@ void report_print(const struct report *r)
     printf("RSS %.0f KiB at the end\n", r->rss_kib);
     print_slope("RSS", &r->rss, r->rss_bound);
     print_slope("heap", &r->heap, r->heap_bound);
-    printf("files %d before, %d after; threads %d before, %d after\n"
+    printf("files %d before, %d after; threads %d before, %d after; "
+           "allocated %.0f KiB before, %.0f after\n"
            "%u violations\n",
            r->before.files, r->after.files, r->before.threads, r->after.threads,
-           soak->violations);
+           r->before.heap_kib, r->after.heap_kib, soak->violations);
 }
 
 bool report_write(const struct report *r, const char *path)
@@ -69,7 +74,9 @@ bool report_write(const struct report *r, const char *path)
     write_slope(file, "heap", &r->heap, r->heap_bound);
     fprintf(file,
             "\"files_before\": %d, \"files_after\": %d, \"threads_before\": %d, "
-            "\"threads_after\": %d}\n",
-            r->before.files, r->after.files, r->before.threads, r->after.threads);
+            "\"threads_after\": %d, \"idle_heap_kib_before\": %.1f, "
+            "\"idle_heap_kib_after\": %.1f}\n",
+            r->before.files, r->after.files, r->before.threads, r->after.threads,
+            r->before.heap_kib, r->after.heap_kib);
     return fclose(file) == 0;
 }

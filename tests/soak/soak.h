@@ -36,9 +36,12 @@ struct reader {
      */
     uint32_t generation;
     int64_t settled_ms; /* when it became even */
-    int64_t trouble_ms; /* of the first failure that no success has followed; 0: none */
-    int64_t fault_ms;   /* of the last fault that was injected */
-    uint64_t inside;    /* the transaction: generation * 256 + client + 1; 0: none */
+    /* The first failure that no success has followed: when, in ms, * 65536 + how many
+     * faults there had been when that call began; 0: none */
+    uint64_t trouble;
+    int64_t fault_ms; /* of the last fault that was injected */
+    uint32_t faults;  /* since it was plugged in */
+    uint64_t inside;  /* the transaction: generation * 256 + client + 1; 0: none */
     /* What the watchers know: 0 not there, else 2 * the counter + 2, and 1 with a card */
     uint32_t seen[2];
 };

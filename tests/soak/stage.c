@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,11 +111,15 @@ void stage_look_for_faults(struct stage *s)
 {
     for (int i = 0; i < USB_READERS; i++) {
         long long at_ns;
+        uint32_t n;
 
         if (LOAD(&soak->readers[i].generation) % 2 != 0)
             continue; /* it may not be there */
-        if (sscanf(ask(s, "faults %s", shapes[i].place), "%*u %lld", &at_ns) == 1)
-            STORE(&soak->readers[i].fault_ms, at_ns / 1000000);
+        if (sscanf(ask(s, "faults %s", shapes[i].place), "%" SCNu32 " %lld", &n,
+                   &at_ns) != 2)
+            continue;
+        STORE(&soak->readers[i].fault_ms, at_ns / 1000000);
+        STORE(&soak->readers[i].faults, n);
     }
 }
 
@@ -287,7 +292,7 @@ static void settle(int reader)
     struct reader *r = &soak->readers[reader];
 
     STORE(&r->settled_ms, now_ms());
-    STORE(&r->trouble_ms, 0);
+    STORE(&r->trouble, 0);
     ADD(&r->generation, 1);
 }
 

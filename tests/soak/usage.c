@@ -99,7 +99,9 @@ static int entries(pid_t pid, const char *of)
     return n;
 }
 
-struct held usage_held(pid_t pid)
+struct held usage_held(pid_t pid, double heap_kib)
 {
-    return (struct held){.files = entries(pid, "fd"), .threads = entries(pid, "task")};
+    return (struct held){.files = entries(pid, "fd"),
+                         .threads = entries(pid, "task"),
+                         .heap_kib = heap_kib};
 }

@@ -20,6 +20,7 @@ struct usage {
 
 struct held {
     int files, threads;
+    double heap_kib; /* allocated */
 };
 
 void usage_begin(struct usage *u);
@@ -35,6 +36,6 @@ struct slope {
 struct slope usage_slope(const struct usage *u, const double kib[USAGE_SAMPLES]);
 
 double usage_rss_kib(pid_t pid);
-struct held usage_held(pid_t pid);
+struct held usage_held(pid_t pid, double heap_kib);
 
 #endif
