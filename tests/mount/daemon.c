@@ -17,6 +17,9 @@
 
 #define START_LIMIT_MS 10000
 #define OPTIONS_MAX    16
+/* An unused card keeps its power for so long: between two steps on a busy machine, too.
+ */
+#define POWER_DOWN "power_down_timeout=300"
 
 static void die(const char *what)
 {
@@ -47,14 +50,14 @@ bool daemon_possible(const char *program)
 
 static void run(const struct daemon *d, const char *const *options, pid_t parent)
 {
-    const char *argv[OPTIONS_MAX + 4] = {getenv("SCARDFS"), "-f"};
-    size_t n = 2;
+    const char *argv[OPTIONS_MAX + 6] = {getenv("SCARDFS"), "-f", "-o", POWER_DOWN};
+    size_t n = 4;
 
     /* a test that is killed takes its daemon with it */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(1);
-    for (; *options && n < OPTIONS_MAX + 2; options++)
+    for (; *options && n < OPTIONS_MAX + 4; options++)
         argv[n++] = *options;
     argv[n] = d->mount;
     execv(argv[0], (char *const *)argv);

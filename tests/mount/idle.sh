@@ -10,6 +10,7 @@ case $SANITIZE in
 *thread*) skip idle 'ThreadSanitizer has a thread that wakes up' ;;
 esac
 seconds=${IDLE_SECONDS:-10}
+power_down_s=5
 
 step 'the daemon mounts' start_emulated '1-1:level=short,card=1'
 step 'the reader appears' eventually 5 test -d "$mnt/reader0"

@@ -13,6 +13,8 @@ mnt=$dir/mnt
 log=$dir/log
 emu=$dir/emu.sock
 daemon=
+# An unused card keeps its power for so long: between two steps on a busy machine, too.
+power_down_s=300
 mkdir "$mnt"
 LC_ALL=C
 export LC_ALL
@@ -87,7 +89,7 @@ waits() {
 # start_daemon ARGUMENT...: in the foreground of a job; returns once it is mounted and,
 # where one was asked for, the first virtual reader is there
 start_daemon() {
-    "$SCARDFS" -f "$@" "$mnt" 2>>"$log" &
+    "$SCARDFS" -f -o "power_down_timeout=$power_down_s" "$@" "$mnt" 2>>"$log" &
     daemon=$!
     case $* in
     *--virtual*) eventually 10 test -e "$mnt/reader0/state" ;;
@@ -102,7 +104,8 @@ start_emulated() {
     shift
     USBEMU_DEVICES=$devices USBEMU_CTL=$emu LD_PRELOAD=$USBEMU \
         ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
-        "$SCARDFS" -f -o "listen=$dir" "$@" "$mnt" 2>>"$log" &
+        "$SCARDFS" -f -o "listen=$dir,power_down_timeout=$power_down_s" "$@" "$mnt" \
+        2>>"$log" &
     daemon=$!
     eventually 10 test -e "$mnt/version"
 }
