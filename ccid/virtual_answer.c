@@ -26,6 +26,28 @@ void virtual_put(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_t
     };
 }
 
+void virtual_forget_message(struct ccid_virtual_reader *reader,
+                            const struct virtual_message *message)
+{
+    uint8_t *response = reader->slots[message->slot].response;
+
+    if (message->ends && message->data_len > 0)
+        explicit_bzero(response + (message->data - response), message->data_len);
+}
+
+void virtual_forget_command(struct virtual_slot *slot)
+{
+    explicit_bzero(slot->command, slot->command_len);
+    slot->command_len = 0;
+}
+
+void virtual_forget_response(struct virtual_slot *slot)
+{
+    explicit_bzero(slot->response + slot->response_sent,
+                   slot->response_len - slot->response_sent);
+    slot->response_len = slot->response_sent = 0;
+}
+
 void virtual_end(struct ccid_virtual_reader *reader, uint8_t slot_index,
                  enum ccid_outcome outcome, uint8_t error, uint8_t extra, size_t data_len)
 {
@@ -48,7 +70,7 @@ void virtual_respond(struct ccid_virtual_reader *reader, uint8_t slot_index)
     bool last = part == left;
 
     if (virtual_level(&reader->shape) != CCID_LEVEL_EXTENDED_APDU && !last) {
-        slot->response_len = slot->response_sent = 0;
+        virtual_forget_response(slot);
         virtual_end(reader, slot_index, CCID_FAILED, ERROR_OVERRUN, 0, 0);
         return;
     }
@@ -84,6 +106,8 @@ static void drop_answers(struct ccid_virtual_reader *reader, uint8_t slot_index)
     for (unsigned i = 0; i < reader->queue_count; i++) {
         if (reader->queue[i].slot != slot_index || (i == 0 && reader->head_sent > 0))
             reader->queue[kept++] = reader->queue[i];
+        else
+            virtual_forget_message(reader, &reader->queue[i]);
     }
     reader->queue_count = kept;
 }
@@ -98,7 +122,7 @@ void virtual_finish_abort(struct ccid_virtual_reader *reader, uint8_t slot_index
         return;
     slot->abort_control = slot->abort_message = false;
     slot->collecting = false;
-    slot->response_len = slot->response_sent = 0;
+    virtual_forget_response(slot);
     drop_answers(reader, slot_index);
     if (slot->busy)
         virtual_end(reader, slot_index, CCID_FAILED, CCID_ERROR_ABORTED, 0, 0);

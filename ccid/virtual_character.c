@@ -25,6 +25,18 @@ static void say(struct virtual_character *line, uint8_t byte)
         line->said[line->said_len++] = byte;
 }
 
+static void forget_said(struct virtual_character *line)
+{
+    explicit_bzero(line->said, line->said_len);
+    line->said_len = line->said_at = line->slow_nulls = 0;
+}
+
+static void forget_command(struct virtual_character *line)
+{
+    explicit_bzero(line->command, line->command_len);
+    line->command_len = 0;
+}
+
 static void say_procedure(struct virtual_character *line, uint8_t byte)
 {
     for (unsigned i = 0; i < line->nulls; i++)
@@ -77,12 +89,14 @@ static void take_t0(struct virtual_character *line, struct ccid_virtual_contact 
     }
     if (len != 0)
         say_answer(line, line->command[INS], answer, len);
-    line->command_len = 0;
+    explicit_bzero(answer, len);
+    forget_command(line);
 }
 
 void virtual_character_reset(struct virtual_character *line)
 {
-    line->command_len = line->said_len = line->said_at = line->slow_nulls = 0;
+    forget_said(line);
+    forget_command(line);
 }
 
 /* What the characters from the reader make the card say. */
@@ -92,7 +106,7 @@ static void take(struct virtual_slot *slot, struct ccid_virtual_line *speed,
     struct virtual_character *line = &slot->character;
     struct ccid_virtual_contact *contact = slot->contact;
 
-    line->said_len = line->said_at = line->slow_nulls = 0;
+    forget_said(line);
     if (speed->fidi != contact->fidi)
         return; /* it does not understand a character */
     if (contact->protocol == 0 && speed->protocol == 0 &&
@@ -117,7 +131,7 @@ void virtual_character_block(struct virtual_request *request, unsigned expected)
     };
     uint32_t null_ms = 0;
 
-    slot->response_len = slot->response_sent = 0;
+    virtual_forget_response(slot);
     if (request->data_len != 0)
         take(slot, &speed, request->data, request->data_len);
     if (expected == 0) {
@@ -137,6 +151,8 @@ void virtual_character_block(struct virtual_request *request, unsigned expected)
     memcpy(slot->response, line->said + line->said_at, expected);
     line->said_at += expected;
     slot->response_len = expected;
+    if (line->said_at == line->said_len)
+        forget_said(line);
     if (null_ms != 0 || speed.waits != 0)
         virtual_later(reader, slot,
                       null_ms + (uint64_t)(virtual_waiting_ms(slot) - 1) * speed.waits,

@@ -96,7 +96,7 @@ void virtual_card_run(const struct virtual_request *request, const uint8_t *apdu
     struct virtual_slot *slot = request->slot;
     uint32_t delay_ms = 0;
 
-    slot->response_sent = slot->response_len = 0;
+    virtual_forget_response(slot);
     slot->contact->fresh = false;
     if (slot->far.send != NULL) {
         virtual_far_run(request, apdu, len);
@@ -132,12 +132,12 @@ static void extended_block(struct virtual_request *request, unsigned level_param
         return;
     }
     if (begins)
-        slot->command_len = 0;
+        virtual_forget_command(slot); /* which was not sent to its end */
     else if (!slot->collecting) {
         virtual_failed(request, VIRTUAL_AT_LEVEL);
         return;
     }
-    slot->response_len = slot->response_sent = 0;
+    virtual_forget_response(slot);
     slot->collecting = false;
     if (request->data_len > VIRTUAL_APDU_MAX - slot->command_len) {
         virtual_failed(request, VIRTUAL_AT_LENGTH);
@@ -147,7 +147,7 @@ static void extended_block(struct virtual_request *request, unsigned level_param
     slot->command_len += request->data_len;
     if (ends) {
         virtual_card_run(request, slot->command, slot->command_len);
-        explicit_bzero(slot->command, slot->command_len);
+        virtual_forget_command(slot);
     } else {
         slot->collecting = true;
         virtual_done(request, 0x10, 0);
@@ -174,6 +174,7 @@ static void xfr_block(struct virtual_request *request)
 {
     unsigned level_parameter = request->header[8] | (unsigned)request->header[9] << 8;
 
+    virtual_pinpad_forget(&request->slot->pad); /* no RESEND can follow */
     if (!request->slot->active || request->slot->clock_stopped) {
         virtual_failed(request, CCID_ERROR_MUTE);
         return;

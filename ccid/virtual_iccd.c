@@ -79,6 +79,7 @@ static void send(const struct control *c, uint8_t type, uint8_t byte_7, uint8_t 
         memcpy(message + CCID_HEADER_LENGTH, data, len);
     c->reader->in_use = true;
     virtual_command_locked(c->reader, message, CCID_HEADER_LENGTH + len);
+    explicit_bzero(message, CCID_HEADER_LENGTH + len);
 }
 
 /* The answer to the command, when there is one. Time extensions say nothing here. */
@@ -231,6 +232,7 @@ static bool a_xfr_block(const struct control *c)
         memcpy(iccd->tpdu + HEADER, c->data, c->len);
         iccd->header_in = false;
         send(c, CCID_XFR_BLOCK, 0, 0, iccd->tpdu, HEADER + c->len);
+        explicit_bzero(iccd->tpdu, HEADER + c->len);
         return take(c);
     }
     if (c->len != HEADER)

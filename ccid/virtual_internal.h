@@ -282,6 +282,8 @@ void virtual_character_block(struct virtual_request *request, unsigned expected)
 
 /* Secure. */
 void virtual_pinpad(struct virtual_request *request);
+/* What he has typed, and the command that came of it. */
+void virtual_pinpad_forget(struct ccid_virtual_pad *pad);
 /* The user is ready: the card gets its command. */
 void virtual_pinpad_typed(struct ccid_virtual_reader *reader, uint8_t slot_index);
 /* Escape. */
@@ -293,6 +295,13 @@ void virtual_escape(struct virtual_request *request);
 void virtual_put(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_t type,
                  uint8_t seq, enum ccid_outcome outcome, uint8_t error, uint8_t extra,
                  const uint8_t *data, size_t data_len);
+/* The bytes of an answer that has gone, or will not go. */
+void virtual_forget_message(struct ccid_virtual_reader *reader,
+                            const struct virtual_message *message);
+/* What has come of a command. */
+void virtual_forget_command(struct virtual_slot *slot);
+/* What is not yet in a message. */
+void virtual_forget_response(struct virtual_slot *slot);
 /* The answer that ends the command of a busy slot; its data is the slot's response. */
 void virtual_end(struct ccid_virtual_reader *reader, uint8_t slot_index,
                  enum ccid_outcome outcome, uint8_t error, uint8_t extra,

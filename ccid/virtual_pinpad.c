@@ -158,12 +158,12 @@ static bool next_pin(const char **keys, char pin[PIN_MAX + 1])
 }
 
 /* Asks, fills the command in and says how long it takes; the bError that ends it, or 0.
- */
-static uint8_t ask(struct ccid_virtual_pad *pad, const struct form *form, uint64_t *ms)
+ * What is typed stays in pins. */
+static uint8_t ask(struct ccid_virtual_pad *pad, const struct form *form,
+                   char pins[3][PIN_MAX + 1], uint64_t *ms)
 {
     const char *keys =
         pad->keys[0] != '\0' ? pad->keys : RIGHT_PIN "/" RIGHT_PIN "/" RIGHT_PIN;
-    char pins[3][PIN_MAX + 1];
     bool current = !form->modify || (form->confirm & 2) != 0;
     unsigned asked = (current ? 1u : 0u) + (form->modify ? 1u + (form->confirm & 1) : 0u);
     const char *new_pin = pins[current ? 1 : 0];
@@ -223,6 +223,14 @@ static void forget_command(struct ccid_virtual_pad *pad)
     pad->command_len = 0;
 }
 
+void virtual_pinpad_forget(struct ccid_virtual_pad *pad)
+{
+    pad->asking = false;
+    forget_command(pad);
+    explicit_bzero(pad->block, pad->block_len);
+    pad->block_len = 0;
+}
+
 void virtual_pinpad_typed(struct ccid_virtual_reader *reader, uint8_t slot_index)
 {
     struct virtual_slot *slot = &reader->slots[slot_index];
@@ -255,6 +263,7 @@ void virtual_pinpad(struct virtual_request *request)
     struct ccid_virtual_pad *pad = &slot->pad;
     uint8_t operation = request->data_len > 0 ? request->data[0] : 0xFF, error;
     struct form form;
+    char pins[3][PIN_MAX + 1];
     uint64_t ms = 0;
 
     if (!slot->active || slot->clock_stopped) {
@@ -268,13 +277,14 @@ void virtual_pinpad(struct virtual_request *request)
         virtual_failed(request, error);
     } else {
         pad->status_word = 0;
-        pad->block_len = 0;
-        error = ask(pad, &form, &ms);
+        virtual_pinpad_forget(pad);
+        error = ask(pad, &form, pins, &ms);
         explicit_bzero(pad->keys, sizeof pad->keys);
+        explicit_bzero(pins, sizeof pins);
         if (error != 0)
             forget_command(pad);
         pad->asking = error == 0;
-        slot->response_len = slot->response_sent = 0;
+        virtual_forget_response(slot);
         virtual_work(reader, request->slot_index, (uint32_t)ms);
         slot->finish_error = error;
     }

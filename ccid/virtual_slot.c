@@ -10,7 +10,7 @@ void virtual_slot_activate(struct ccid_virtual_reader *reader, struct virtual_sl
     slot->active = true;
     slot->clock_stopped = false;
     slot->collecting = false;
-    slot->response_len = slot->response_sent = 0;
+    virtual_forget_response(slot);
     ccid_virtual_card_reset(&slot->card);
     ccid_virtual_contact_reset(slot->contact, &slot->card);
     virtual_character_reset(&slot->character);
@@ -23,7 +23,12 @@ void virtual_slot_deactivate(struct virtual_slot *slot)
         virtual_far_power_off(slot);
     slot->active = slot->clock_stopped = false;
     slot->collecting = false;
-    slot->response_len = slot->response_sent = 0;
+    virtual_forget_response(slot);
+    virtual_forget_command(slot);
+    virtual_pinpad_forget(&slot->pad);
+    virtual_character_reset(&slot->character);
+    ccid_virtual_t0_reset(&slot->contact->t0);
+    ccid_virtual_t1_forget(&slot->contact->t1);
     ccid_virtual_card_reset(&slot->card);
 }
 
@@ -57,13 +62,13 @@ void virtual_card_out_locked(struct ccid_virtual_reader *reader, unsigned slot_i
 
 void virtual_reset_locked(struct ccid_virtual_reader *reader)
 {
-    reader->queue_count = 0;
-    reader->head_sent = 0;
+    while (reader->queue_count > 0)
+        virtual_pop_locked(reader);
     for (unsigned i = 0; i < reader->shape.slot_count; i++) {
         struct virtual_slot *slot = &reader->slots[i];
 
         virtual_slot_deactivate(slot);
-        slot->busy = slot->running = slot->pad.asking = false;
+        slot->busy = slot->running = false;
         slot->abort_control = slot->abort_message = false;
     }
 }

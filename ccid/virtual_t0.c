@@ -39,6 +39,7 @@ static size_t expected(const uint8_t *tpdu)
 
 static void forget_answer(struct ccid_virtual_t0 *card)
 {
+    explicit_bzero(card->answer, card->answer_len);
     card->answer_len = card->answer_pos = 0;
 }
 
@@ -156,13 +157,16 @@ size_t ccid_virtual_t0_tpdu(struct ccid_virtual_t0 *card, const uint8_t *tpdu, s
     answer_len = card->execute(card->context, tpdu, len, card->answer);
     if (answer_len == 0)
         return 0;
+    card->answer_len = answer_len;
     if (answer_len == STATUS_WORD ||
         (!has_data && answer_len == expected(tpdu) + STATUS_WORD)) {
         memcpy(out, card->answer, answer_len);
+        forget_answer(card);
         return answer_len;
     }
-    if (!has_data && answer_len <= CCID_VIRTUAL_T0_ANSWER_MAX)
+    if (!has_data && answer_len <= CCID_VIRTUAL_T0_ANSWER_MAX) {
+        forget_answer(card);
         return number(out, 0x6C, answer_len - STATUS_WORD);
-    card->answer_len = answer_len;
+    }
     return number(out, 0x61, answer_len - STATUS_WORD);
 }

@@ -30,14 +30,39 @@ size_t ccid_virtual_t1_edc(bool crc, const uint8_t *data, size_t len, uint8_t ed
     return 2;
 }
 
+static void forget_command(struct ccid_virtual_t1 *card)
+{
+    explicit_bzero(card->command, card->command_len);
+    card->command_len = 0;
+}
+
+/* But for its end, perhaps, which is the last block. */
+static void forget_answer(struct ccid_virtual_t1 *card)
+{
+    explicit_bzero(card->answer, card->answer_len);
+    card->answer_len = card->answer_pos = card->part_len = 0;
+}
+
+static void forget_last(struct ccid_virtual_t1 *card)
+{
+    explicit_bzero(card->last, card->last_len);
+    card->last_len = 0;
+}
+
+void ccid_virtual_t1_forget(struct ccid_virtual_t1 *card)
+{
+    forget_command(card);
+    forget_answer(card);
+    forget_last(card);
+}
+
 void ccid_virtual_t1_reset(struct ccid_virtual_t1 *card)
 {
     card->ifsd = 32;
     card->ns = card->nr = 0;
     card->blocks_sent = card->commands = 0;
     card->answering = card->mute = false;
-    card->command_len = card->answer_len = card->answer_pos = card->part_len = 0;
-    card->last_len = 0;
+    ccid_virtual_t1_forget(card);
 }
 
 static size_t keep(struct ccid_virtual_t1 *card, uint8_t nad, uint8_t pcb,
@@ -45,6 +70,7 @@ static size_t keep(struct ccid_virtual_t1 *card, uint8_t nad, uint8_t pcb,
 {
     uint8_t *block = card->last;
 
+    forget_last(card);
     block[0] = (uint8_t)((nad & 0x07) << 4 | (nad & 0x70) >> 4);
     block[1] = pcb;
     block[2] = (uint8_t)len;
@@ -64,11 +90,14 @@ static size_t r_block(struct ccid_virtual_t1 *card, uint8_t nad, uint8_t error)
 static size_t answer_part(struct ccid_virtual_t1 *card, uint8_t nad)
 {
     size_t left = card->answer_len - card->answer_pos;
-    size_t part = left < card->ifsd ? left : card->ifsd;
+    size_t part = left < card->ifsd ? left : card->ifsd, len;
     uint8_t pcb = (uint8_t)(card->ns << 6 | (part < left ? 0x20 : 0));
 
     card->part_len = part;
-    return keep(card, nad, pcb, card->answer + card->answer_pos, part);
+    len = keep(card, nad, pcb, card->answer + card->answer_pos, part);
+    if (part == left)
+        forget_answer(card);
+    return len;
 }
 
 static size_t take_i(struct ccid_virtual_t1 *card, const uint8_t *in, size_t inf_len)
@@ -78,7 +107,7 @@ static size_t take_i(struct ccid_virtual_t1 *card, const uint8_t *in, size_t inf
     if (card->answering) { /* acknowledges the end of the answer */
         card->answering = false;
         card->ns ^= 1;
-        card->command_len = 0;
+        forget_command(card);
     }
     if (number != card->nr || inf_len > card->ifsc ||
         card->command_len + inf_len > sizeof card->command)
@@ -91,8 +120,8 @@ static size_t take_i(struct ccid_virtual_t1 *card, const uint8_t *in, size_t inf
     card->commands++;
     card->answer_len =
         card->execute(card->context, card->command, card->command_len, card->answer);
-    explicit_bzero(card->command, card->command_len);
-    card->command_len = card->answer_pos = 0;
+    forget_command(card);
+    card->answer_pos = 0;
     card->mute = card->answer_len == 0;
     card->answering = true;
     return answer_part(card, in[0]);
@@ -118,7 +147,8 @@ static size_t take_s(struct ccid_virtual_t1 *card, const uint8_t *in, size_t inf
         card->ns = card->nr = 0;
         card->ifsd = 32;
         card->answering = false;
-        card->command_len = 0;
+        forget_command(card);
+        forget_answer(card);
         return keep(card, in[0], 0xe0, NULL, 0);
     case 0xc1: /* IFS */
         if (inf_len != 1 || in[3] == 0 || in[3] == 255 ||

@@ -49,6 +49,7 @@ struct ccid_virtual_t1 {
 size_t ccid_virtual_t1_edc(bool crc, const uint8_t *data, size_t len, uint8_t edc[2]);
 
 /* Reset: sequence numbers, IFSD 32, nothing under way. */
+void ccid_virtual_t1_forget(struct ccid_virtual_t1 *card); /* all that was said */
 void ccid_virtual_t1_reset(struct ccid_virtual_t1 *card);
 
 /* Takes a block and gives the card's next one; returns its length, 0 for silence. */

@@ -63,7 +63,7 @@ void virtual_tpdu_block(struct ccid_virtual_reader *reader, uint8_t slot_index,
         .fidi = virtual_rate_fidi(&reader->shape, slot),
     };
 
-    slot->response_sent = 0;
+    virtual_forget_response(slot);
     slot->response_len =
         ccid_virtual_contact_exchange(slot->contact, &line, data, len, slot->response);
     if (slot->response_len == 0 || line.waits > (bwi == 0 ? 1 : bwi))

@@ -71,13 +71,9 @@ void virtual_pop_locked(struct ccid_virtual_reader *reader)
 {
     struct virtual_message *head = &reader->queue[0];
 
-    if (head->ends) {
-        struct virtual_slot *slot = &reader->slots[head->slot];
-
-        slot->busy = false;
-        if (slot->response_sent >= slot->response_len)
-            explicit_bzero(slot->response, slot->response_len);
-    }
+    if (head->ends)
+        reader->slots[head->slot].busy = false;
+    virtual_forget_message(reader, head);
     if (reader->queue_count-- == VIRTUAL_QUEUE_FULL)
         pthread_cond_broadcast(&reader->changed);
     reader->head_sent = 0;

@@ -39,7 +39,7 @@ static int find(const struct secrets *secrets, const uint8_t *bytes, unsigned *p
     return (int)secrets->table[at] - 1;
 }
 
-struct secrets *secrets_new(unsigned count)
+struct secrets *secrets_new(unsigned count, unsigned symbols)
 {
     struct secrets *secrets = calloc(1, sizeof *secrets);
 
@@ -55,7 +55,7 @@ struct secrets *secrets_new(unsigned count)
         if (getrandom(bytes, SECRET_LEN, 0) != SECRET_LEN)
             abort();
         for (unsigned i = 0; i < SECRET_LEN; i++)
-            bytes[i] = (uint8_t)('0' + bytes[i] % 64);
+            bytes[i] = (uint8_t)('0' + bytes[i] % symbols);
         if (find(secrets, bytes, &place) < 0)
             secrets->table[place] = ++secrets->count;
     }

@@ -12,8 +12,9 @@
 
 struct secrets;
 
-/* So many, at random, each different. */
-struct secrets *secrets_new(unsigned count);
+/* So many, at random, each different, of so many symbols: "0" and those that follow it.
+ */
+struct secrets *secrets_new(unsigned count, unsigned symbols);
 void secrets_free(struct secrets *secrets);
 const uint8_t *secret(const struct secrets *secrets, unsigned number);
 

@@ -153,7 +153,7 @@ static void test_pins_leave_nothing_behind(void **state)
 static int setup(void **state)
 {
     (void)state;
-    pins = secrets_new(PINS);
+    pins = secrets_new(PINS, 64);
     return 0;
 }
 
