@@ -40,6 +40,21 @@ static bool reader_does_all(const struct ccid_desc *desc)
 
 /* ---- the reader ------------------------------------------------------------------ */
 
+/* Parameters of another protocol than the card's: unless the reader has chosen that, the
+ * card has lost its power, and they are those of no card (seen with one that was
+ * exchanged just then: the notification came later). */
+static NTSTATUS not_wanted(struct ccid_slot *slot)
+{
+    enum ccid_icc icc = CCID_ICC_ACTIVE;
+
+    if (ccid_icc_status(slot, 0, &icc) != STATUS_SUCCESS || icc == CCID_ICC_ACTIVE)
+        return STATUS_NOT_SUPPORTED;
+    if (icc == CCID_ICC_ABSENT)
+        return STATUS_NO_MEDIA;
+    ccid_state_unpowered(slot);
+    return STATUS_INVALID_DEVICE_STATE;
+}
+
 /* The reader has chosen; find out what. */
 static NTSTATUS reader_decides(struct ccid_slot *slot, ULONG mask, ULONG *chosen)
 {
@@ -58,7 +73,7 @@ static NTSTATUS reader_decides(struct ccid_slot *slot, ULONG mask, ULONG *chosen
         return status;
     *chosen = protocol_bit(number);
     if ((*chosen & mask) == 0)
-        return STATUS_NOT_SUPPORTED;
+        return not_wanted(slot);
     return ccid_rate_use(slot, fidi);
 }
 

@@ -65,11 +65,27 @@ static void test_reader_that_chose_another_protocol_is_not_overruled(void **stat
     (void)state;
     powered(&bench, BENCH_SHORT, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
     script_command(&bench.usb, GET_OUT, GET_T0_IN);
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 00 00 00");
     assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_T1), STATUS_NOT_SUPPORTED);
     assert_int_equal(bench_state(&bench), SCARD_NEGOTIABLE);
     script_command(&bench.usb, GET_OUT, GET_T0_IN);
     assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_T0), STATUS_SUCCESS);
     protocol_is(&bench, SCARD_PROTOCOL_T0);
+    bench_end(&bench);
+}
+
+/* The card has been exchanged, and the notification is not there yet. */
+static void test_parameters_of_a_card_without_power_say_nothing(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    powered(&bench, BENCH_SHORT, "80 06000000 00 SS 00 00 00 " ATR_BOTH);
+    script_command(&bench.usb, GET_OUT, GET_T0_IN);
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 01 00 00");
+    assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_T1),
+                     STATUS_INVALID_DEVICE_STATE);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
     bench_end(&bench);
 }
 
@@ -464,6 +480,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reader_that_negotiates_is_asked_what_it_chose),
         cmocka_unit_test(test_reader_that_chose_another_protocol_is_not_overruled),
+        cmocka_unit_test(test_parameters_of_a_card_without_power_say_nothing),
         cmocka_unit_test(test_reader_without_get_parameters_has_the_first_protocol),
         cmocka_unit_test(test_reader_with_automatic_pps_gets_the_cards_parameters),
         cmocka_unit_test(test_rate_that_fails_is_followed_by_lower_ones),
