@@ -32,7 +32,7 @@ static unsigned room;
 /* Without asking the file system. All zero: it is not open. */
 static struct file file_of(int fd)
 {
-    struct statx status;
+    struct statx status = {0};
 
     if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0)
         return (struct file){0};
