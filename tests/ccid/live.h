@@ -7,7 +7,8 @@
 
 /* Of malloc, calloc and realloc in the whole program. */
 long live_count(void);
-/* Not under a sanitizer, which looks for leaks by itself: then the number is always 0. */
+/* Not under a sanitizer or valgrind, which look for leaks by themselves and have their
+ * own allocators: then the number is always 0. */
 bool live_is_counted(void);
 
 #endif
