@@ -321,8 +321,11 @@ static void request_lost(void *context)
 {
     struct life *life = context;
 
-    if (!__atomic_exchange_n(&life->request_lost, true, __ATOMIC_SEQ_CST))
-        pthread_kill(life->supervisor, SIGTERM);
+    if (__atomic_exchange_n(&life->request_lost, true, __ATOMIC_SEQ_CST))
+        return;
+    if (!life->fs.options->foreground) /* as in serve() */
+        scfs_complain("no memory for a request");
+    pthread_kill(life->supervisor, SIGTERM);
 }
 
 static void serve(struct life *life)

@@ -22,6 +22,8 @@ const struct regression regressions[] = {
      ONCE(fuse_loop_cfg_create, 1)},
     {"test_start_in_background_says_why_it_cannot_serve", "start-background",
      ONCE(fuse_session_loop_mt, 1)},
+    {"test_start_in_background_says_that_it_has_lost_a_request", "start-background",
+     ONCE(calloc, 10)},
     {"test_events_go_on_when_the_interrupt_transfer_cannot_be_submitted", "events-poll",
      ONCE(libusb_submit_transfer, 1)},
     {"test_abort_that_cannot_be_submitted_is_tried_again", "interrupt",
