@@ -29,10 +29,12 @@ void virtual_put(struct ccid_virtual_reader *reader, uint8_t slot_index, uint8_t
 void virtual_forget_message(struct ccid_virtual_reader *reader,
                             const struct virtual_message *message)
 {
-    uint8_t *response = reader->slots[message->slot].response;
+    uint8_t *response;
 
-    if (message->ends && message->data_len > 0)
-        explicit_bzero(response + (message->data - response), message->data_len);
+    if (!message->ends || message->data_len == 0)
+        return; /* nor need its slot be one of the reader's */
+    response = reader->slots[message->slot].response;
+    explicit_bzero(response + (message->data - response), message->data_len);
 }
 
 void virtual_forget_command(struct virtual_slot *slot)
