@@ -41,8 +41,8 @@ static bool reader_does_all(const struct ccid_desc *desc)
 /* ---- the reader ------------------------------------------------------------------ */
 
 /* Parameters of another protocol than the card's: unless the reader has chosen that, the
- * card has lost its power, and they are those of no card (seen with one that was
- * exchanged just then: the notification came later). */
+ * card has lost its power, and they are those of no card. So it may be with one that was
+ * exchanged just then: the notification comes later. */
 static NTSTATUS not_wanted(struct ccid_slot *slot)
 {
     enum ccid_icc icc = CCID_ICC_ACTIVE;

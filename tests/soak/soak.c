@@ -41,10 +41,10 @@
  * Nothing may grow with the work: 1 MiB an hour is less than one byte for each command.
  * What is allocated at a moment depends on who is at work then; half a MiB more or less
  * was measured, so a slope over seconds says nothing. The idle daemon's, at the end and
- * at the beginning, differed by a quarter. The allocator has a heap for each of up to 16
- * threads, and each comes to its full size only when that thread has met with the worst:
- * within four minutes the process had grown by 15 MiB, and in the next four by less than
- * one. So RSS is judged only after so long.
+ * at the beginning, differed by up to 340 KiB. The allocator has a heap for each of up to
+ * 16 threads, and each comes to its full size only when that thread has met with the
+ * worst: within four minutes the process had grown by 15 MiB, and in the next four by
+ * less than one. So RSS is judged only after so long.
  */
 #define SLOPE_KIB       1024.0
 #define HEAP_JITTER_KIB 512.0
