@@ -75,7 +75,7 @@ bool faults_due(enum faults_function function, const void *address)
     if (n != atomic_load(&area->nth) &&
         !(n > atomic_load(&area->nth) && atomic_load(&area->sticky)))
         return false;
-    atomic_store(&area->fired_module, (int)(caller >> 48));
+    atomic_fetch_or(&area->fired_modules, 1u << (caller >> 48));
     atomic_store(&area->fired_caller, caller);
     atomic_fetch_add(&area->fired, 1);
     return true;

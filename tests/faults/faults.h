@@ -61,8 +61,8 @@ struct faults_area {
     atomic_int target;            /* which function fails, or FAULTS_NONE */
     atomic_uint nth, seen, fired; /* seen: calls of it since it was armed */
     atomic_bool sticky, attached;
-    atomic_int fired_module; /* of the last fault */
-    atomic_uint_least64_t fired_caller;
+    atomic_uint fired_modules;          /* 1 << each that a fault has met */
+    atomic_uint_least64_t fired_caller; /* of the last fault */
     atomic_ulong calls[FAULT_COUNT];
     atomic_flag lock; /* of what follows */
     uint32_t live_count;

@@ -30,6 +30,7 @@ void bench_arm(struct bench *b, const struct injection *injection)
 {
     atomic_store(&b->area->seen, 0);
     atomic_store(&b->area->fired, 0);
+    atomic_store(&b->area->fired_modules, 0);
     atomic_store(&b->area->nth, injection->nth);
     atomic_store(&b->area->sticky, injection->sticky);
     atomic_store(&b->area->target, (int)injection->function);
