@@ -252,12 +252,12 @@ enum ccid_usb_result usb_control(struct ccid_usb *usb, uint8_t request_type,
     libusb_fill_control_transfer(self->transfer, usb->handle, usb->control_buffer,
                                  called_back, self, 0);
     result = submit(self, NULL);
-    if (result != CCID_USB_OK)
-        return result;
-    result = outcome(self, finish(usb, self, NULL, deadline_ms, CCID_USB_OK));
-    *done = (size_t)self->transfer->actual_length;
-    if (in && *done > 0)
-        memcpy(data, stage, *done);
+    if (result == CCID_USB_OK) {
+        result = outcome(self, finish(usb, self, NULL, deadline_ms, CCID_USB_OK));
+        *done = (size_t)self->transfer->actual_length;
+        if (in && *done > 0)
+            memcpy(data, stage, *done);
+    }
     RtlSecureZeroMemory(stage, data_len); /* a token's commands come this way */
     return result;
 }

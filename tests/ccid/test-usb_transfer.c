@@ -217,22 +217,45 @@ static void test_message_sent_in_part_is_not_sent(void **state)
 
 /* ---- control requests -------------------------------------------------------------- */
 
-static void test_control_request_is_staged_and_its_stage_wiped(void **state)
+static enum ccid_usb_result send_secret(void)
+{
+    uint8_t data[6] = "secret";
+    enum ccid_usb_result result =
+        ops->control(&lib.usb, 0x21, 0x65, 0x1234, 1, data, sizeof(data), &len, 1000);
+
+    assert_memory_equal(data, "secret", 6);
+    return result;
+}
+
+static void assert_stage_wiped(void)
 {
     static const uint8_t setup[] = {0x21, 0x65, 0x34, 0x12, 1, 0, 6, 0};
     const uint8_t *stage = lib.usb.control_buffer + LIBUSB_CONTROL_SETUP_SIZE;
-    uint8_t data[6] = "secret";
 
+    assert_memory_equal(lib.usb.control_buffer, setup, sizeof(setup));
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(stage[i], 0);
+}
+
+static void test_control_request_is_staged_and_its_stage_wiped(void **state)
+{
     (void)state;
     scripted_libusb_ends(0, ENDS(COMPLETED), NULL, 6);
-    assert_int_equal(
-        ops->control(&lib.usb, 0x21, 0x65, 0x1234, 1, data, sizeof(data), &len, 1000),
-        CCID_USB_OK);
+    assert_int_equal(send_secret(), CCID_USB_OK);
     assert_int_equal(len, 6);
-    assert_memory_equal(data, "secret", 6);
-    assert_memory_equal(lib.usb.control_buffer, setup, sizeof(setup));
-    for (size_t i = 0; i < sizeof(data); i++)
-        assert_int_equal(stage[i], 0);
+    assert_stage_wiped();
+}
+
+static void test_stage_of_a_request_that_is_refused_or_fails_is_wiped(void **state)
+{
+    (void)state;
+    lib.submit_results[0] = LIBUSB_ERROR_NO_MEM;
+    assert_int_equal(send_secret(), CCID_USB_NO_MEMORY);
+    assert_int_equal(len, 0);
+    assert_stage_wiped();
+    scripted_libusb_ends(0, ENDS(STALL), NULL, 0);
+    assert_int_equal(send_secret(), CCID_USB_STALL);
+    assert_stage_wiped();
 }
 
 static void test_control_request_without_data_touches_none(void **state)
@@ -376,6 +399,7 @@ int main(void)
         TEST(events_that_cannot_be_handled_end_the_transfer),
         TEST(message_sent_in_part_is_not_sent),
         TEST(control_request_is_staged_and_its_stage_wiped),
+        TEST(stage_of_a_request_that_is_refused_or_fails_is_wiped),
         TEST(control_request_without_data_touches_none),
         TEST(control_request_longer_than_the_stage_is_not_made),
         TEST(exchange_ends_when_both_have),
