@@ -17,16 +17,13 @@
  *
  * Locks: the reader's guards the turn, the list of tasks and every park; the executor's
  * nests in it. `users` of the reader counts each task from its entry to its end.
+ *
+ * Files: task.c (entry, and who is next) > task_run.c (its work and its end) and
+ * task_away.c (taken away before).
  */
-#include "fs/session.h"
+#include "fs/task_internal.h"
 
 #include <errno.h>
-#include <string.h>
-
-static struct scfs_task *task_of(struct scfs_job *job)
-{
-    return CONTAINING_RECORD(job, struct scfs_task, job);
-}
 
 struct scfs_task *scfs_task_get(struct scfs_task *task)
 {
@@ -45,17 +42,6 @@ void scfs_task_put(struct scfs_task *task)
     if (handle != NULL)
         scfs_handle_put(handle);
     scfs_reader_put(reader);
-}
-
-static bool takes_turns(const struct scfs_task *task)
-{
-    return task->handle != NULL && !task->quiet;
-}
-
-/* Its connection has yet to learn that somebody else has reset the card. */
-static bool was_reset_locked(const struct scfs_task *task)
-{
-    return task->minds_resets && scfs_session_was_reset_locked(task->handle);
 }
 
 /* ---- limits ---------------------------------------------------------------------- */
@@ -84,7 +70,7 @@ static bool count_in_line_locked(struct scfs_task *task)
     return task->in_line;
 }
 
-static void end_wait_locked(struct scfs_task *task)
+void task_end_wait_locked(struct scfs_task *task)
 {
     if (!task->counted)
         return;
@@ -95,244 +81,6 @@ static void end_wait_locked(struct scfs_task *task)
     scfs_quota_give(&task->handle->fs->quota, task->uid, SCFS_QUOTA_WAITS);
 }
 
-/* ---- taken away ------------------------------------------------------------------ */
-
-static bool withdraw(struct scfs_park *park, int error)
-{
-    struct scfs_task *task = CONTAINING_RECORD(park, struct scfs_task, park);
-    struct scfs_turn *turn = &task->reader->turn;
-    bool waited = task->turn.state == SCFS_TURN_WAITING;
-
-    if (waited && error == EINTR && task->ops->keeps_place)
-        scfs_turn_leave_ghost(turn, &task->turn);
-    else if (waited)
-        scfs_turn_withdraw(turn, &task->turn);
-    end_wait_locked(task);
-    if (!waited) {
-        scfs_executor_lock(task->reader->executor);
-        waited = scfs_executor_withdraw_locked(task->reader->executor, &task->job);
-        scfs_executor_unlock(task->reader->executor);
-        if (waited && task->turn.state == SCFS_TURN_ADMITTED)
-            scfs_turn_leave(turn, &task->turn);
-    }
-    task->was_running = !waited;
-    if (waited) { /* its reference and its use of the device are ours now */
-        RemoveEntryList(&task->link);
-        InitializeListHead(&task->link);
-        return true;
-    }
-    if (error == ETIMEDOUT)
-        return false; /* its turn has come */
-    scfs_task_get(task);
-    if (error == EINTR && task->ops->keep != NULL && task->ops->keep(task)) {
-        task->kept = true;
-        return true;
-    }
-    task->aborted = !task->ops->ends || error == ENODEV;
-    task->cancel = task->aborted && task->sent;
-    return true;
-}
-
-/* Before the client hears of it: when he closes the file, it shall be found. */
-static void go_on_unheard(struct scfs_task *task)
-{
-    fuse_req_t req = task->park.req;
-    bool over;
-
-    pthread_mutex_lock(&task->reader->lock);
-    task->park.req = NULL;
-    over = task->over;
-    if (!over)
-        task->park.state = SCFS_PARK_WAITING;
-    task->aborted |= task->reader->gone; /* scfs_task_end_all has not found it */
-    task->cancel = task->aborted && task->sent && !over;
-    pthread_mutex_unlock(&task->reader->lock);
-    if (over)
-        (void)task->ops->answer(task, task->status);
-    else if (task->cancel)
-        IoCancelIrp(&task->request.irp);
-    fuse_reply_err(req, EINTR);
-    scfs_task_put(task);
-}
-
-static void give_up(struct scfs_park *park, int error)
-{
-    struct scfs_task *task = CONTAINING_RECORD(park, struct scfs_task, park);
-
-    if (error == EINTR && task->kept) {
-        go_on_unheard(task);
-        return;
-    }
-    /* IoCancelIrp may run into the completion; it must not delay the client. */
-    if (error == EINTR)
-        fuse_reply_err(park->req, EINTR);
-    else
-        (void)task->ops->answer(task, error == ETIMEDOUT   ? STATUS_IO_TIMEOUT
-                                      : error == ECANCELED ? STATUS_CANCELLED
-                                                           : STATUS_DEVICE_REMOVED);
-    if (!task->was_running) {
-        scfs_task_advance(task->reader, false);
-        scfs_reader_leave(task->reader);
-    } else if (task->cancel) {
-        IoCancelIrp(&task->request.irp);
-    }
-    scfs_task_put(task);
-}
-
-void scfs_task_end_all(struct scfs_reader *reader, struct scfs_handle *handle)
-{
-    LIST_ENTRY *i;
-
-    pthread_mutex_lock(&reader->lock);
-    i = reader->tasks.Flink;
-    while (i != &reader->tasks) {
-        struct scfs_task *task = CONTAINING_RECORD(i, struct scfs_task, link);
-
-        i = i->Flink;
-        if (task->park.state != SCFS_PARK_WAITING ||
-            (handle != NULL && task->handle != handle))
-            continue;
-        scfs_park_end_locked(&task->park, handle != NULL ? ECANCELED : ENODEV);
-        pthread_mutex_lock(&reader->lock);
-        i = reader->tasks.Flink; /* anything may have happened meanwhile */
-    }
-    pthread_mutex_unlock(&reader->lock);
-}
-
-/* ---- running --------------------------------------------------------------------- */
-
-/* A reset that the library will not refuse for its form. */
-static bool is_reset(ULONG code, const void *buffer, ULONG in_len)
-{
-    uint32_t minor = SCARD_POWER_DOWN;
-
-    if (code != IOCTL_SMARTCARD_POWER || in_len < sizeof minor)
-        return false;
-    memcpy(&minor, buffer, sizeof minor);
-    return minor == SCARD_COLD_RESET || minor == SCARD_WARM_RESET;
-}
-
-NTSTATUS scfs_task_send(struct scfs_task *task, ULONG code, void *buffer, ULONG in_len,
-                        ULONG out_len, ULONG *information)
-{
-    struct scfs_reader *reader = task->reader;
-    bool reset = is_reset(code, buffer, in_len);
-    NTSTATUS status;
-
-    if (information != NULL)
-        *information = 0;
-    pthread_mutex_lock(&reader->lock);
-    if (task->aborted) {
-        pthread_mutex_unlock(&reader->lock);
-        return STATUS_CANCELLED;
-    }
-    if (takes_turns(task) && scfs_session_lost_locked(task->handle)) {
-        pthread_mutex_unlock(&reader->lock); /* between two requests of a sequence */
-        return STATUS_DEVICE_NOT_CONNECTED;
-    }
-    scfs_request_init(&task->request, reader, code, buffer, in_len, out_len);
-    task->sent = true;
-    task->changes_state |= code != IOCTL_SMARTCARD_TRANSMIT;
-    if (reset)
-        reader->resetting++;
-    pthread_mutex_unlock(&reader->lock);
-
-    status = scfs_request_run(&task->request);
-    scfs_users_sent(reader, task->handle, code, status);
-    if (reset)
-        scfs_powerup_reset_ended(reader, status);
-    if (information != NULL && NT_SUCCESS(status))
-        *information = task->request.irp.IoStatus.Information <= out_len
-                           ? (ULONG)task->request.irp.IoStatus.Information
-                           : out_len;
-    return status;
-}
-
-static NTSTATUS begin_run(struct scfs_task *task)
-{
-    struct scfs_reader *reader = task->reader;
-    const bool touches = takes_turns(task) && !task->ops->ends;
-    bool clean = true;
-    NTSTATUS status = STATUS_SUCCESS;
-
-    pthread_mutex_lock(&reader->lock);
-    task->ran = true;
-    end_wait_locked(task);
-    if (reader->gone) /* entered after scfs_task_end_all had looked */
-        status = STATUS_DEVICE_REMOVED;
-    else if (task->aborted)
-        status = STATUS_CANCELLED;
-    else if (touches && scfs_session_lost_locked(task->handle))
-        status = STATUS_DEVICE_NOT_CONNECTED; /* another card is in by now */
-    else if (was_reset_locked(task))
-        status = STATUS_CONNECTION_RESET; /* while it waited */
-    if (NT_SUCCESS(status) && touches) {
-        reader->touched = true;
-        scfs_session_bind_locked(task->handle);
-        clean = scfs_users_touch_locked(task);
-    }
-    pthread_mutex_unlock(&reader->lock);
-    if (clean)
-        return status;
-    status = scfs_users_prepare(task);
-    pthread_mutex_lock(&reader->lock);
-    if (NT_SUCCESS(status) && was_reset_locked(task))
-        status = STATUS_CONNECTION_RESET; /* in this moment, by the daemon */
-    pthread_mutex_unlock(&reader->lock);
-    return status;
-}
-
-static void leave_turn(struct scfs_task *task, bool in_place)
-{
-    struct scfs_reader *reader = task->reader;
-    bool others;
-
-    pthread_mutex_lock(&reader->lock);
-    if (task->turn.state == SCFS_TURN_ADMITTED)
-        scfs_turn_leave(&reader->turn, &task->turn);
-    scfs_transaction_active_locked(reader);
-    others = !IsListEmpty(&reader->turn.line);
-    pthread_mutex_unlock(&reader->lock);
-    if (others)
-        scfs_task_advance(reader, in_place);
-}
-
-static void run(struct scfs_job *job)
-{
-    struct scfs_task *task = task_of(job);
-
-    task->status = begin_run(task);
-    if (NT_SUCCESS(task->status))
-        task->status = task->ops->run(task);
-    leave_turn(task, true);
-}
-
-static void finish(struct scfs_job *job)
-{
-    struct scfs_task *task = task_of(job);
-    struct scfs_reader *reader = task->reader;
-    bool ours;
-
-    if (!task->ran) {
-        task->status = STATUS_INSUFFICIENT_RESOURCES;
-        leave_turn(task, false);
-    }
-    pthread_mutex_lock(&reader->lock);
-    ours = scfs_park_take_locked(&task->park);
-    task->over = true;
-    end_wait_locked(task); /* it got no thread */
-    RemoveEntryList(&task->link);
-    pthread_mutex_unlock(&reader->lock);
-    if (ours) {
-        scfs_park_settle(&task->park);
-        (void)task->ops->answer(task, task->status);
-    }
-    if (task->changes_state || !NT_SUCCESS(task->status))
-        scfs_reader_wake(reader);
-    scfs_reader_leave(reader);
-    scfs_task_put(task);
-}
-
 /* ---- entry ----------------------------------------------------------------------- */
 
 void scfs_task_init(struct scfs_task *task, const struct scfs_task_ops *ops,
@@ -340,8 +88,8 @@ void scfs_task_init(struct scfs_task *task, const struct scfs_task_ops *ops,
                     fuse_req_t req)
 {
     *task = (struct scfs_task){
-        .job = {.run = run, .finish = finish},
-        .park = {.withdraw = withdraw, .give_up = give_up},
+        .job = {.run = task_run, .finish = task_finish},
+        .park = {.withdraw = task_withdraw, .give_up = task_give_up},
         .ops = ops,
         .reader = scfs_reader_get(reader),
         .handle = handle != NULL ? scfs_handle_get(handle) : NULL,
@@ -373,13 +121,13 @@ static NTSTATUS enter_locked(struct scfs_task *task, uint32_t timeout_ms)
 
     if (reader->gone)
         return STATUS_DEVICE_REMOVED;
-    if (takes_turns(task))
+    if (task_takes_turns(task))
         status = scfs_session_refusal_locked(task->handle);
-    if (NT_SUCCESS(status) && was_reset_locked(task))
+    if (NT_SUCCESS(status) && task_was_reset_locked(task))
         status = STATUS_CONNECTION_RESET;
     if (!NT_SUCCESS(status))
         return status;
-    if (takes_turns(task))
+    if (task_takes_turns(task))
         admitted = scfs_turn_ask(&reader->turn, &task->turn, &task->handle->turn,
                                  call ? SCFS_TURN_CALL : SCFS_TURN_BEGIN);
     if (timeout_ms == 0 && (!admitted || (call && executor_busy(reader->executor)))) {
@@ -546,7 +294,7 @@ static struct scfs_task *collect(struct scfs_reader *reader, LIST_ENTRY *calls)
     while (begin == NULL && (entry = scfs_turn_next(&reader->turn)) != NULL) {
         struct scfs_task *task = CONTAINING_RECORD(entry, struct scfs_task, turn);
 
-        end_wait_locked(task);
+        task_end_wait_locked(task);
         if (take_begin_locked(task)) {
             scfs_transaction_began_locked(task->handle);
             begin = task;
