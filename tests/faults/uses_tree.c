@@ -39,11 +39,13 @@ static const char *other_reader(struct subject *s)
 
 /* ---- emulated readers ------------------------------------------------------------ */
 
+/* reader0 is there: a daemon that has just begun may not have looked at it yet, and the
+ * number would go to the other. */
 int prepare_unplugged(void *subject)
 {
     (void)subject_emulate(subject, "unplug 1-2"); /* where it is there */
     for (int64_t until = now_us() + COME_MS * 1000; now_us() < until; pause_ms(1))
-        if (exists(subject, "version") && !*other_reader(subject))
+        if (exists(subject, "reader0/state") && !*other_reader(subject))
             return WORKED;
     return FAILED;
 }
