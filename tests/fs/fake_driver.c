@@ -16,6 +16,8 @@
 #define BUSY_CODE  0xE4
 #define STUCK_CODE 0xE6
 #define COUNT_CODE 0xE8
+#define ECHO_CODE  0xE0
+#define ECHO_MAX   32
 
 /* The extension of a function device. */
 struct _READER_EXTENSION {
@@ -28,6 +30,7 @@ struct _READER_EXTENSION {
     UCHAR atr[MAXIMUM_ATR_LENGTH];
     ULONG atr_len;
     UCHAR commands;
+    UCHAR echo[ECHO_MAX], echo_len;
 };
 
 typedef struct _READER_EXTENSION slot_t;
@@ -187,11 +190,28 @@ static NTSTATUS card_power(PSMARTCARD_EXTENSION ext)
     return STATUS_SUCCESS;
 }
 
+/* At T=0: 61 xx, and the data at GET RESPONSE. It is forgotten then. */
+static ULONG echo(slot_t *slot, const UCHAR *apdu, ULONG apdu_len, UCHAR *answer)
+{
+    if (apdu[1] == ECHO_CODE) {
+        slot->echo_len = apdu_len > 5 && apdu[4] <= ECHO_MAX ? apdu[4] : 0;
+        memcpy(slot->echo, apdu + 5, slot->echo_len);
+        memcpy(answer, (const UCHAR[]){0x61, slot->echo_len}, 2);
+        return 2;
+    }
+    memcpy(answer, slot->echo, slot->echo_len);
+    memcpy(answer + slot->echo_len, (const UCHAR[]){0x90, 0x00}, 2);
+    RtlSecureZeroMemory(slot->echo, sizeof slot->echo);
+    return slot->echo_len + 2u;
+}
+
 static NTSTATUS transmit(PSMARTCARD_EXTENSION ext)
 {
     slot_t *slot = ext->ReaderExtension;
     const UCHAR *apdu = ext->IoRequest.RequestBuffer + sizeof(SCARD_IO_REQUEST);
-    UCHAR answer[3] = {0x90, 0x00};
+    const ULONG apdu_len =
+        ext->IoRequest.RequestBufferLength - (ULONG)sizeof(SCARD_IO_REQUEST);
+    UCHAR answer[ECHO_MAX + 2] = {0x90, 0x00};
     ULONG len = 2;
     NTSTATUS status = STATUS_SUCCESS;
 
@@ -208,12 +228,15 @@ static NTSTATUS transmit(PSMARTCARD_EXTENSION ext)
         answer[1] = 0x90;
         answer[2] = 0x00;
         len = 3;
+    } else if (apdu[1] == ECHO_CODE || apdu[1] == 0xC0) {
+        len = echo(slot, apdu, apdu_len, answer);
     }
     if (status != STATUS_SUCCESS)
         return status;
     if (ext->IoRequest.ReplyBufferLength < sizeof(SCARD_IO_REQUEST) + len)
         return STATUS_BUFFER_TOO_SMALL;
     memcpy(ext->IoRequest.ReplyBuffer + sizeof(SCARD_IO_REQUEST), answer, len);
+    RtlSecureZeroMemory(answer, sizeof answer);
     *ext->IoRequest.Information = (ULONG)sizeof(SCARD_IO_REQUEST) + len;
     return STATUS_SUCCESS;
 }

@@ -7,7 +7,8 @@
  * first byte of an inserted ATR says how a reset goes: 00 mute, FF unintelligible, 3F
  * after 300 ms. Commands: 80 E4 P1 P2 answers after P1P2 ms and can be cancelled; 80 E8
  * answers how many commands the card has had (one byte); 80 E6 never ends, cancelled or
- * not, which last_error tells from then on; anything else 90 00.
+ * not, which last_error tells from then on; 80 E0 answers its data, at GET RESPONSE;
+ * anything else 90 00.
  */
 #ifndef FAKE_DRIVER_H
 #define FAKE_DRIVER_H
