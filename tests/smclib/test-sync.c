@@ -3,6 +3,20 @@
 
 static struct fake_reader reader;
 
+/* What is in a block of a call when it is freed. */
+static UCHAR freed[8];
+static size_t freed_at;
+
+void __real_free(void *block);
+void __wrap_free(void *block);
+void __wrap_free(void *block)
+{
+    if (block != NULL && freed_at > 0)
+        memcpy(freed, (const UCHAR *)block + freed_at, sizeof freed);
+    freed_at = 0;
+    __real_free(block);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -110,6 +124,22 @@ static void test_sync_call_waits_for_a_request_that_pends(void **state)
     assert_int_equal(value, 0x5A);
 }
 
+/* It may have been a PIN. */
+static void test_sync_call_leaves_nothing_in_its_buffer(void **state)
+{
+    static const UCHAR nothing[sizeof freed] = {0};
+    UCHAR input[1000];
+
+    (void)state;
+    memset(input, '7', sizeof input);
+    memset(freed, 'x', sizeof freed);
+    freed_at = sizeof input - sizeof freed;
+    assert_status(SmartcardDeviceControlSync(&reader.ext, SCARD_CTL_CODE(2049), input,
+                                             sizeof input, NULL, 0, NULL),
+                  STATUS_NOT_SUPPORTED);
+    assert_memory_equal(freed, nothing, sizeof nothing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +152,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sync_call_waits_for_a_tracker, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_sync_call_waits_for_a_request_that_pends,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sync_call_leaves_nothing_in_its_buffer,
                                         setup, teardown),
     };
 
