@@ -161,6 +161,7 @@ static bool listen_to(struct ccid_vpcd *vpcd)
     }
     vpcd->in_len -= at;
     memmove(vpcd->in, vpcd->in + at, vpcd->in_len);
+    RtlSecureZeroMemory(vpcd->in + vpcd->in_len, at);
     return true;
 }
 
