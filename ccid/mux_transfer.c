@@ -131,6 +131,7 @@ static void sort_locked(struct mux_job *j, size_t len)
     int slot;
 
     if (mux->left > 0) { /* of a message that nobody wants */
+        RtlSecureZeroMemory(mux->box, len);
         mux->left = len < mux->packet || mux->left <= len ? 0 : mux->left - len;
         return;
     }
@@ -159,7 +160,9 @@ static enum ccid_usb_result read_packet_locked(struct mux_job *j)
     interrupted = mux_leave_locked(j->lane, CCID_USB_IN);
     if (result == CCID_USB_OK)
         sort_locked(j, len);
-    else if (result == CCID_USB_TIMEOUT && mux->pausing == j->lane)
+    else
+        RtlSecureZeroMemory(mux->box, mux->packet); /* the part of it that has come */
+    if (result == CCID_USB_TIMEOUT && mux->pausing == j->lane)
         mux->left = 0; /* the rest of that message does not come any more */
     return judge_locked(j, result, interrupted);
 }

@@ -191,6 +191,8 @@ static int end(void **state)
     assert_int_equal(port.in_at, port.in_count);
     assert_int_equal(port.out_at, port.out_count);
     assert_false(port.held[CCID_USB_IN] || port.held[CCID_USB_OUT]);
+    for (size_t i = 0; i < PACKET && !mux->box_full; i++)
+        assert_int_equal(mux->box[i], 0); /* it may have been a PIN, or a key */
     ccid_mux_free(mux);
     return 0;
 }
@@ -440,8 +442,25 @@ static void test_message_taken_by_nobody_is_wiped(void **state)
     ccid_mux_end(lane[1]);
     assert_false(mux->box_full);
     assert_null(mux->owner);
-    for (size_t i = 0; i < PACKET; i++)
-        assert_int_equal(mux->box[i], 0);
+}
+
+static void test_message_lost_in_a_reset_is_wiped(void **state)
+{
+    (void)state;
+    in_ends(CCID_USB_OK, message(1, 20), 30); /* read by lane 0, which gives up */
+    port.in[0].meanwhile = cancel_0;
+    assert_int_equal(receive(0, PACKET, 100), CCID_USB_CANCELLED);
+    assert_true(mux->box_full);
+    ops->cancel(lane[0], false);
+    assert_int_equal(ops->reset(lane[0]), CCID_USB_OK);
+    assert_false(mux->box_full);
+}
+
+static void test_part_of_a_message_that_fails_is_wiped(void **state)
+{
+    (void)state;
+    in_ends(CCID_USB_IO, message(0, 20), 15);
+    assert_int_equal(receive(0, PACKET, 100), CCID_USB_IO);
 }
 
 /* ---- faults and repairs ------------------------------------------------------------ */
@@ -601,6 +620,8 @@ int main(void)
         TEST(rest_that_comes_short_is_all_there_is),
         TEST(rest_is_read_into_the_room_there_is_and_later_on),
         TEST(message_taken_by_nobody_is_wiped),
+        TEST(message_lost_in_a_reset_is_wiped),
+        TEST(part_of_a_message_that_fails_is_wiped),
         TEST(time_that_another_lane_repairs_in_is_given_back),
         TEST(read_without_a_deadline_waits_for_the_repairs_of_another),
         TEST(patience_with_the_repairs_of_another_has_an_end),
