@@ -67,9 +67,9 @@ struct call {
     unsigned left; /* how much of the secret was on it after the call */
 };
 
-/* Looks where nothing is in use any more, which AddressSanitizer forbids. */
-__attribute__((no_sanitize("address"), noinline)) static unsigned look_below(
-    const volatile uint8_t *from, const volatile uint8_t *to)
+/* Looks where nothing is in use any more. */
+__attribute__((noinline)) static unsigned look_below(const volatile uint8_t *from,
+                                                     const volatile uint8_t *to)
 {
     unsigned count = 0;
 
@@ -257,6 +257,12 @@ int main(void)
         CASE(test_attribute_leaves_nothing),
         CASE(test_look_sees_a_secret),
     };
+    const char *sanitizer = getenv("SANITIZE");
 
+    if (sanitizer != NULL && strstr(sanitizer, "address") != NULL) {
+        printf("SKIP secrets: b_sanitize=%s keeps a function's variables off its stack\n",
+               sanitizer);
+        return 77;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
