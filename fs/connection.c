@@ -223,7 +223,12 @@ void scfs_session_connect(fuse_req_t req, struct scfs_handle *handle, const void
     }
 }
 
-/* ---- disconnect ------------------------------------------------------------------ */
+/* ---- disconnect ------------------------------------------------------------------ *
+ *
+ * Who forgets his connection forgets what he has written: a command whose outcome nobody
+ * can read any more is ended as by a close, or it would still be in line when the next
+ * one is written, and one open file would have any number of them there.
+ */
 
 struct disconnect {
     struct scfs_task task;
@@ -238,6 +243,14 @@ static void end_locked(struct scfs_handle *handle, const struct scard_disconnect
     scfs_reply_clear(&handle->reply); /* as if it had just been opened */
     if (!scfs_transaction_mine_locked(handle))
         scfs_users_remove_locked(handle);
+}
+
+/* What is to be done without the lock then. */
+static void ended(struct scfs_handle *handle, const struct scard_disconnect *call)
+{
+    scfs_exchange_wake(handle);
+    if ((call->flags & SCARD_DISCONNECT_FORGET) != 0)
+        scfs_task_end_unheard(handle->reader, handle);
 }
 
 static NTSTATUS run_disconnect(struct scfs_task *task)
@@ -255,7 +268,7 @@ static NTSTATUS run_disconnect(struct scfs_task *task)
     pthread_mutex_lock(&reader->lock);
     end_locked(task->handle, &disconnect->call);
     pthread_mutex_unlock(&reader->lock);
-    scfs_exchange_wake(task->handle);
+    ended(task->handle, &disconnect->call);
     scfs_connection_tell(reader);
     return status;
 }
@@ -312,7 +325,7 @@ void scfs_session_disconnect(fuse_req_t req, struct scfs_handle *handle, const v
         end_locked(handle, &call);
     pthread_mutex_unlock(&reader->lock);
     if (connected && now)
-        scfs_exchange_wake(handle);
+        ended(handle, &call);
     scfs_connection_tell(reader);
     if (!connected) {
         fuse_reply_err(req, EPERM);

@@ -72,13 +72,11 @@ static bool count_in_line_locked(struct scfs_task *task)
 
 void task_end_wait_locked(struct scfs_task *task)
 {
-    if (!task->counted)
-        return;
-    task->counted = false;
-    if (task->in_line)
+    if (task->in_line) /* the end of a session, too, which is not counted */
         task->handle->session.waiting--;
-    task->in_line = false;
-    scfs_quota_give(&task->handle->fs->quota, task->uid, SCFS_QUOTA_WAITS);
+    if (task->counted)
+        scfs_quota_give(&task->handle->fs->quota, task->uid, SCFS_QUOTA_WAITS);
+    task->in_line = task->counted = false;
 }
 
 /* ---- entry ----------------------------------------------------------------------- */

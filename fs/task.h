@@ -93,7 +93,9 @@ NTSTATUS scfs_task_send(struct scfs_task *task, ULONG code, void *buffer, ULONG 
 
 /* Ends every task of the handle with STATUS_CANCELLED, of the reader (handle NULL) with
  * STATUS_DEVICE_REMOVED; running ones are cancelled. */
-void scfs_task_end_all(struct scfs_reader *reader, struct scfs_handle *handle);
+void scfs_task_end_all(struct scfs_reader *reader, const struct scfs_handle *handle);
+/* Only those for which no request waits: their outcome was for a read. */
+void scfs_task_end_unheard(struct scfs_reader *reader, const struct scfs_handle *handle);
 
 /* The reader's turn has changed: lets in whose turn has come. in_place: this thread may
  * become the executor. */

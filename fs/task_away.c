@@ -89,7 +89,17 @@ void task_give_up(struct scfs_park *park, int error)
     scfs_task_put(task);
 }
 
-void scfs_task_end_all(struct scfs_reader *reader, struct scfs_handle *handle)
+/* The reader's lock is held. */
+static bool is_to_end_locked(const struct scfs_task *task,
+                             const struct scfs_handle *handle, bool unheard)
+{
+    return task->park.state == SCFS_PARK_WAITING &&
+           (handle == NULL || task->handle == handle) &&
+           (!unheard || task->park.req == NULL);
+}
+
+static void end_tasks(struct scfs_reader *reader, const struct scfs_handle *handle,
+                      bool unheard)
 {
     LIST_ENTRY *i;
 
@@ -99,12 +109,21 @@ void scfs_task_end_all(struct scfs_reader *reader, struct scfs_handle *handle)
         struct scfs_task *task = CONTAINING_RECORD(i, struct scfs_task, link);
 
         i = i->Flink;
-        if (task->park.state != SCFS_PARK_WAITING ||
-            (handle != NULL && task->handle != handle))
+        if (!is_to_end_locked(task, handle, unheard))
             continue;
         scfs_park_end_locked(&task->park, handle != NULL ? ECANCELED : ENODEV);
         pthread_mutex_lock(&reader->lock);
         i = reader->tasks.Flink; /* anything may have happened meanwhile */
     }
     pthread_mutex_unlock(&reader->lock);
+}
+
+void scfs_task_end_all(struct scfs_reader *reader, const struct scfs_handle *handle)
+{
+    end_tasks(reader, handle, false);
+}
+
+void scfs_task_end_unheard(struct scfs_reader *reader, const struct scfs_handle *handle)
+{
+    end_tasks(reader, handle, true);
 }

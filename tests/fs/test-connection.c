@@ -17,7 +17,6 @@
 #include "bare.h"
 #include "clients.h"
 #include "fake_driver.h"
-#include "fs/exchange.h"
 #include "fs/session.h"
 
 static void test_share_modes_conflict_as_they_say(void **state)
@@ -187,67 +186,6 @@ static void test_flags_out_of_rule_are_refused(void **state)
     assert_int_equal(client_disconnect_with(0, SCARD_DISPOSITION_LEAVE, 2), EINVAL);
 }
 
-/* ---- outcomes that nobody has read ----------------------------------------------- */
-
-static int put_command(int i)
-{
-    char command[] = {0, (char)0xA4, 0, 0, 2, 0x3F, 0};
-
-    client_fresh(i);
-    scfs_exchange_write(&req[i], client[i], command, sizeof command);
-    return client_answer(i);
-}
-
-static int read_outcome(int i)
-{
-    client_fresh(i);
-    scfs_exchange_read(&req[i], client[i], SCARD_REPLY_MAX, true);
-    return client_answer(i);
-}
-
-static void test_who_forgets_his_connection_forgets_its_outcome(void **state)
-{
-    (void)state;
-    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(put_command(0), 0);
-    assert_int_equal(put_command(0), EBUSY);
-    assert_int_equal(fake_driver.remove(bare_reader->device), 0);
-    assert_int_equal(read_outcome(0), ENXIO);
-    assert_int_equal(fake_driver.insert(bare_reader->device, NULL, 0), 0);
-    assert_int_equal(
-        client_disconnect_with(0, SCARD_DISPOSITION_LEAVE, SCARD_DISCONNECT_FORGET), 0);
-    assert_int_equal(read_outcome(0), ENODATA);
-    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(put_command(0), 0);
-    assert_int_equal(read_outcome(0), 0);
-}
-
-static void test_who_waits_for_an_outcome_that_is_forgotten_is_told(void **state)
-{
-    static const uint8_t long_one[] = {0x80, 0xE4, 0xFF, 0xFF};
-    struct fuse_req waiting;
-    char command[sizeof long_one];
-
-    (void)state;
-    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(client_connect(1, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(client_begin(1, FOREVER), 0);
-    memcpy(command, long_one, sizeof command);
-    client_fresh(0); /* it waits for the end of the transaction */
-    scfs_exchange_write(&req[0], client[0], command, sizeof command);
-    assert_int_equal(client_answer(0), 0);
-    fake_request_init(&waiting);
-    scfs_exchange_read(&waiting, client[0], SCARD_REPLY_MAX, false);
-    assert_int_equal(waiting.answers, 0);
-    assert_int_equal(
-        client_disconnect_with(0, SCARD_DISPOSITION_LEAVE, SCARD_DISCONNECT_FORGET), 0);
-    assert_int_equal(waiting.answers, 1);
-    assert_int_equal(waiting.error, ENODATA);
-    fake_request_destroy(&waiting);
-    client_close(0); /* and its command does not run */
-    assert_int_equal(client_end(1, SCARD_DISPOSITION_LEAVE), 0);
-}
-
 /* ---- without a card -------------------------------------------------------------- */
 
 static void test_connect_without_a_card_does_not_wait_for_a_holder(void **state)
@@ -258,36 +196,6 @@ static void test_connect_without_a_card_does_not_wait_for_a_holder(void **state)
     assert_int_equal(fake_driver.remove(bare_reader->device), 0);
     assert_int_equal(client_connect(1, SCARD_SHARE_MODE_SHARED, 3), ENOMEDIUM);
     assert_int_equal(client_connect(1, SCARD_SHARE_MODE_DIRECT, 0), 0);
-}
-
-/* ---- users ----------------------------------------------------------------------- */
-
-static void test_connection_that_is_forgotten_leaves_no_user(void **state)
-{
-    (void)state;
-    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(client_info(1).users, 1);
-    assert_int_equal(client_disconnect(0, SCARD_DISPOSITION_LEAVE), 0);
-    assert_int_equal(client_info(1).users, 1);
-    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(
-        client_disconnect_with(0, SCARD_DISPOSITION_LEAVE, SCARD_DISCONNECT_FORGET), 0);
-    assert_int_equal(client_info(1).users, 0);
-    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(client_info(1).users, 1);
-    assert_int_equal(
-        client_disconnect_with(0, SCARD_DISPOSITION_UNPOWER, SCARD_DISCONNECT_FORGET), 0);
-    assert_int_equal(client_info(1).users, 0);
-}
-
-static void test_holder_that_forgets_stays_a_user(void **state)
-{
-    (void)state;
-    assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
-    assert_int_equal(client_begin(0, FOREVER), 0);
-    assert_int_equal(
-        client_disconnect_with(0, SCARD_DISPOSITION_LEAVE, SCARD_DISCONNECT_FORGET), 0);
-    assert_int_equal(client_info(1).users, 1);
 }
 
 /* ---- INFO and poll --------------------------------------------------------------- */
@@ -428,10 +336,6 @@ int main(void)
         CASE(test_disposition_of_another_is_heard),
         CASE(test_flags_out_of_rule_are_refused),
         CASE(test_connect_without_a_card_does_not_wait_for_a_holder),
-        CASE(test_connection_that_is_forgotten_leaves_no_user),
-        CASE(test_holder_that_forgets_stays_a_user),
-        CASE(test_who_forgets_his_connection_forgets_its_outcome),
-        CASE(test_who_waits_for_an_outcome_that_is_forgotten_is_told),
         CASE(test_info_tells_how_the_reader_is_shared),
         CASE(test_info_tells_of_a_card_that_is_mute_or_has_gone),
         CASE(test_poll_tells_once_of_each_change),
