@@ -147,6 +147,7 @@ static NTSTATUS take_message(struct exchange *x)
     if (problem != NULL)
         return violation(x, problem);
     if (answer->slot != x->slot->index || answer->seq != x->seq) {
+        RtlSecureZeroMemory(x->in, x->got); /* what comes now may be shorter */
         ccid_trouble_discard(x->device);
         if (x->discarded++ == 0)
             ccid_cmd_log(x->slot, x->command, STATUS_SUCCESS,
@@ -283,6 +284,8 @@ NTSTATUS ccid_cmd_once(struct ccid_slot *slot, struct ccid_command *command)
         status = run(&x);
     }
     if (status != STATUS_SUCCESS) {
+        RtlSecureZeroMemory(slot->ext.SmartcardReply.Buffer,
+                            slot->ext.SmartcardReply.BufferSize);
         if (!x.unsent)
             slot->out_of_step = true;
         if (status == STATUS_DEVICE_REMOVED)

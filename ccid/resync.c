@@ -54,6 +54,13 @@ static enum ccid_usb_result read_any(struct ccid_slot *slot, size_t *got, uint32
     return result;
 }
 
+/* What was read belongs to nobody any more. */
+static void forget(struct ccid_slot *slot)
+{
+    RtlSecureZeroMemory(slot->ext.SmartcardReply.Buffer,
+                        slot->ext.SmartcardReply.BufferSize);
+}
+
 void ccid_drain(struct ccid_slot *slot)
 {
     const struct ccid_usb_port *port = &slot->port;
@@ -72,6 +79,7 @@ void ccid_drain(struct ccid_slot *slot)
             break;
         }
     }
+    forget(slot);
 }
 
 /* Reads until the slot status that ends an abort sequence. */
@@ -79,20 +87,22 @@ static bool abort_answered(const struct resync *r, uint8_t seq)
 {
     uint64_t end_ms = r->ops->now_ms(r->usb) + step_ms(r, ABORT_ALL_MS);
     struct ccid_answer answer;
+    bool answered = false;
     size_t got;
 
-    for (int i = 0; i < DRAIN_MAX; i++) {
+    for (int i = 0; i < DRAIN_MAX && !answered; i++) {
         uint64_t now = r->ops->now_ms(r->usb);
 
         if (now >= end_ms ||
             read_any(r->slot, &got, (uint32_t)(end_ms - now)) != CCID_USB_OK)
-            return false;
-        if (ccid_msg_decode(r->slot->ext.SmartcardReply.Buffer, got, &answer) == NULL &&
+            break;
+        answered =
+            ccid_msg_decode(r->slot->ext.SmartcardReply.Buffer, got, &answer) == NULL &&
             answer.type == CCID_SLOT_STATUS && answer.slot == r->slot->index &&
-            answer.seq == seq)
-            return true;
+            answer.seq == seq;
     }
-    return false;
+    forget(r->slot);
+    return answered;
 }
 
 static bool abort_with(const struct resync *r, uint8_t seq)

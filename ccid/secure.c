@@ -187,17 +187,14 @@ static NTSTATUS check(struct ccid_vendor_call *call, enum ccid_pin_operation ope
     return STATUS_SUCCESS;
 }
 
-/* What the messages had in them, the longest ones included. */
+/* What the messages had in them, however long the reader made them. */
 static void wipe(struct ccid_slot *slot)
 {
     SMARTCARD_REQUEST *request = &slot->ext.SmartcardRequest;
     SMARTCARD_REPLY *reply = &slot->ext.SmartcardReply;
-    const ULONG most = CCID_HEADER_LENGTH + CCID_PIN_DATA_MAX;
 
-    RtlSecureZeroMemory(request->Buffer,
-                        most < request->BufferSize ? most : request->BufferSize);
-    RtlSecureZeroMemory(reply->Buffer,
-                        most < reply->BufferSize ? most : reply->BufferSize);
+    RtlSecureZeroMemory(request->Buffer, request->BufferSize);
+    RtlSecureZeroMemory(reply->Buffer, reply->BufferSize);
     request->BufferLength = reply->BufferLength = 0;
 }
 

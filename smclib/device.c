@@ -89,7 +89,9 @@ VOID SmartcardExit(PSMARTCARD_EXTENSION SmartcardExtension)
 
     if (ext == NULL || ext->OsData == NULL)
         return;
-    smc_device_wipe(ext);
+    /* All of it, since a driver's last words to its device are no request's. */
+    RtlSecureZeroMemory(ext->SmartcardRequest.Buffer, ext->SmartcardRequest.BufferSize);
+    RtlSecureZeroMemory(ext->SmartcardReply.Buffer, ext->SmartcardReply.BufferSize);
     smc_remove_lock_free(&ext->OsData->RemoveLock);
     free(ext->SmartcardRequest.Buffer);
     free(ext->SmartcardReply.Buffer);

@@ -141,6 +141,41 @@ static void test_escape_leaves_nothing_in_the_buffers(void **state)
     bench_end(&bench);
 }
 
+#define SECRET "33 31 34 31 35 39 32 36 35 33"
+
+static void assert_no_secret(const struct bench *bench)
+{
+    const SMARTCARD_REPLY *reply = &bench->device->slots[0]->ext.SmartcardReply;
+
+    assert_null(memmem(reply->Buffer, reply->BufferSize, "92653", 5));
+}
+
+static void test_answer_that_is_not_taken_is_not_kept(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_begin(&bench, BENCH_EXTENDED);
+    bench_add(&bench, false);
+    script_command(&bench.usb, "6B 01000000 00 SS 000000 01",
+                   "83 0A000000 00 TT 02 00 00 " SECRET); /* another command's */
+    script_in(&bench.usb, "83 01000000 00 SS 02 00 00 0A");
+    assert_int_equal(escape(&bench, "01", 64), STATUS_SUCCESS);
+    bench_reply_is(&bench, "0A");
+    assert_no_secret(&bench);
+
+    script_command(&bench.usb, "6B 01000000 00 SS 000000 01",
+                   "80 0A000000 00 SS 02 00 00 " SECRET); /* of the wrong type */
+    script_abort_request(&bench.usb, 0);
+    script_out(&bench.usb, "72 00000000 00 SS 000000");
+    script_in(&bench.usb, "81 00000000 00 SS 02 00 00");
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 02 00 00");
+    script_command(&bench.usb, BENCH_OFF_OUT, "81 00000000 00 SS 02 00 00");
+    assert_int_equal(escape(&bench, "01", 64), STATUS_IO_DEVICE_ERROR);
+    assert_no_secret(&bench);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +188,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_escape_longer_than_the_readers_messages_is_not_sent, allow, forbid),
         cmocka_unit_test_setup_teardown(test_escape_leaves_nothing_in_the_buffers, allow,
+                                        forbid),
+        cmocka_unit_test_setup_teardown(test_answer_that_is_not_taken_is_not_kept, allow,
                                         forbid),
     };
 

@@ -289,6 +289,49 @@ static void test_drain_is_bounded(void **state)
     bench_end(&bench);
 }
 
+static bool reply_has(const struct bench *bench, const char *text)
+{
+    const SMARTCARD_REPLY *reply = &bench->device->slots[0]->ext.SmartcardReply;
+
+    return memmem(reply->Buffer, reply->BufferSize, text, strlen(text)) != NULL;
+}
+
+static void test_answer_that_is_drained_is_not_kept(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    script_in(&bench.usb,
+              "80 0E000000 00 TT 00 00 00 66 66 33 31 34 31 35 39 32 36 35 33 90 00");
+    script_in(&bench.usb, "80 02000000 00 TT 00 00 00 90 00");
+    ccid_drain(bench.device->slots[0]);
+    assert_false(reply_has(&bench, "3141592653"));
+    bench_end(&bench);
+}
+
+/* By a power-up, which is the first to ask the reader again. */
+static void test_answer_that_comes_before_the_abort_status_is_not_kept(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    bench.device->slots[0]->out_of_step = true;
+    script_abort_request(&bench.usb, 0);
+    script_out(&bench.usb, "72 00000000 00 SS 000000");
+    script_in(&bench.usb,
+              "80 0E000000 00 TT 00 00 00 66 66 33 31 34 31 35 39 32 36 35 33 90 00");
+    script_in(&bench.usb, "81 00000000 00 SS 01 00 00");
+    script_command(&bench.usb, BENCH_STATUS_OUT, "81 00000000 00 SS 01 00 00");
+    script_command(&bench.usb, BENCH_OFF_OUT, BENCH_OFF_IN);
+    script_command(&bench.usb, BENCH_OFF_OUT, BENCH_OFF_IN); /* a cold reset */
+    power_on(&bench);
+    assert_true(reply_has(&bench, "\x3B\x80")); /* who looks, sees */
+    assert_false(reply_has(&bench, "592653"));
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +347,8 @@ int main(void)
         cmocka_unit_test(test_port_of_a_shared_device_is_never_reset),
         cmocka_unit_test(test_stalled_bulk_in_is_cleared_while_draining),
         cmocka_unit_test(test_drain_is_bounded),
+        cmocka_unit_test(test_answer_that_is_drained_is_not_kept),
+        cmocka_unit_test(test_answer_that_comes_before_the_abort_status_is_not_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
