@@ -174,6 +174,11 @@ static void hang_up(struct ccid_vpcd *vpcd)
     vpcd->card = -1;
     RtlSecureZeroMemory(vpcd->in, sizeof vpcd->in);
     vpcd->in_len = 0;
+    pthread_mutex_lock(&vpcd->lock);
+    if (vpcd->out != NULL) /* what it has not been sent any more */
+        RtlSecureZeroMemory(vpcd->out, vpcd->out_room);
+    vpcd->out_len = 0;
+    pthread_mutex_unlock(&vpcd->lock);
 }
 
 static void welcome(struct ccid_vpcd *vpcd)
@@ -186,9 +191,6 @@ static void welcome(struct ccid_vpcd *vpcd)
     pthread_mutex_lock(&vpcd->lock);
     vpcd->broken = false;
     vpcd->asked = vpcd->answered = 0;
-    if (vpcd->out != NULL)
-        RtlSecureZeroMemory(vpcd->out, vpcd->out_room);
-    vpcd->out_len = 0;
     pthread_mutex_unlock(&vpcd->lock);
     if (ccid_virtual_reader_insert_far(vpcd->reader, 0, &far) != 0) {
         close(vpcd->card); /* another card is in */

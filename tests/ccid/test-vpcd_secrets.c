@@ -161,6 +161,23 @@ static void test_command_and_answer_are_not_kept(void **state)
     close(fd);
 }
 
+/* It has gone, and the reader has not heard of it. */
+static void test_command_that_cannot_be_sent_is_not_kept(void **state)
+{
+    int fd = vpcd_dial();
+
+    (void)state;
+    vpcd_power_up(fd);
+    shutdown(fd, SHUT_RD);
+    vpcd_out(command, sizeof command);
+    assert_int_equal(vpcd_next_error(), CCID_ERROR_MUTE);
+    close(fd);
+    fd = vpcd_dial(); /* that one has been hung up on when the next is welcome */
+    vpcd_power_up(fd);
+    assert_int_equal(kept(), 0);
+    close(fd);
+}
+
 static void test_half_an_answer_is_not_kept_when_the_program_goes(void **state)
 {
     int fd = vpcd_dial();
@@ -212,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_command_and_answer_are_not_kept),
+        CASE(test_command_that_cannot_be_sent_is_not_kept),
         CASE(test_half_an_answer_is_not_kept_when_the_program_goes),
         CASE(test_half_an_answer_is_not_kept_when_the_reader_ends),
         CASE(test_look_sees_a_secret),
