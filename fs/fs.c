@@ -205,6 +205,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t si
         done = -EOPNOTSUPP;
         break;
     }
+    RtlSecureZeroMemory(buffer, size); /* perhaps digits that a user types */
     if (done < 0)
         fuse_reply_err(req, (int)-done);
     else
@@ -218,10 +219,13 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *argumen
     (void)ino;
     (void)argument;
     (void)out_size; /* the same as in_size for what we take */
-    if ((flags & FUSE_IOCTL_DIR) != 0 || handle_of(fi)->kind != SCFS_CONTROL)
-        fuse_reply_err(req, ENOTTY);
-    else
+    if ((flags & FUSE_IOCTL_DIR) == 0 && handle_of(fi)->kind == SCFS_CONTROL) {
         scfs_control_ioctl(req, handle_of(fi), cmd, (void *)(uintptr_t)in, in_size);
+        return;
+    }
+    if (in_size > 0) /* meant for a card, perhaps */
+        RtlSecureZeroMemory((void *)(uintptr_t)in, in_size);
+    fuse_reply_err(req, ENOTTY);
 }
 
 static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,

@@ -7,7 +7,7 @@
  * device gives its configuration descriptor; without it Wireshark would not know that
  * the rest is CCID. A queue that is full loses whole packets, and the next one that fits
  * says how many. The driver is asked for messages while at least one file is open, and
- * has left out of them what may be a PIN.
+ * has left out of them what may be a PIN; what has been read is wiped all the same.
  *
  * A reader that is gone still gives what it had said before, then ENODEV.
  */
@@ -55,6 +55,8 @@ static size_t take(struct scfs_trace *trace, uint8_t *out, size_t size)
 
     memcpy(out, trace->queue + trace->first, part);
     memcpy(out + part, trace->queue, len - part);
+    RtlSecureZeroMemory(trace->queue + trace->first, part);
+    RtlSecureZeroMemory(trace->queue, len - part);
     trace->first = (trace->first + len) % QUEUE_SIZE;
     trace->used -= len;
     return len;
@@ -206,6 +208,7 @@ void scfs_trace_close(struct scfs_handle *handle)
     if (!reader->gone && IsListEmpty(&reader->trace.files))
         smc_io_trace(reader->device, 0);
     pthread_mutex_unlock(&reader->lock);
+    RtlSecureZeroMemory(trace, sizeof *trace);
     free(trace);
 }
 
@@ -229,6 +232,7 @@ bool scfs_trace_answer(fuse_req_t req, struct scfs_handle *handle, size_t size)
     pthread_mutex_unlock(handle->lock);
     if (len > 0 || room == 0)
         fuse_reply_buf(req, (const char *)part, len); /* unheard: who read is gone */
+    RtlSecureZeroMemory(part, len);
     free(part);
     return len > 0 || room == 0;
 }

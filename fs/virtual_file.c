@@ -105,7 +105,8 @@ static int parse_keys(const char *text, struct scfs_virtual_line *line)
     return 0;
 }
 
-int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *line)
+static int parse_words(char words[WORDS_MAX][WORD_SIZE], int count,
+                       struct scfs_virtual_line *line)
 {
     static const struct {
         const char *word;
@@ -116,12 +117,7 @@ int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *l
         {"plug", SCFS_VIRTUAL_PLUG, 1, 2},     {"unplug", SCFS_VIRTUAL_UNPLUG, 2, 2},
         {"type", SCFS_VIRTUAL_TYPE, 3, 3},
     };
-    char words[WORDS_MAX][WORD_SIZE];
-    int count = len <= LINE_LEN_MAX ? split(text, len, words) : -EINVAL;
 
-    if (count <= 0)
-        return count < 0 ? count : -EINVAL;
-    *line = (struct scfs_virtual_line){0};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(words[0], verbs[i].word) != 0)
             continue;
@@ -137,6 +133,19 @@ int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *l
         return count == 3 ? parse_atr(words[2], line) : 0;
     }
     return -EINVAL;
+}
+
+int scfs_virtual_parse(const char *text, size_t len, struct scfs_virtual_line *line)
+{
+    char words[WORDS_MAX][WORD_SIZE];
+    int count = len <= LINE_LEN_MAX ? split(text, len, words) : -EINVAL;
+    int error = count < 0 ? count : -EINVAL;
+
+    *line = (struct scfs_virtual_line){0};
+    if (count > 0)
+        error = parse_words(words, count, line);
+    RtlSecureZeroMemory(words, sizeof words); /* the keys of a PIN pad */
+    return error;
 }
 
 /* ---- execution ------------------------------------------------------------------- */
@@ -199,6 +208,7 @@ ssize_t scfs_virtual_write(struct scfs *fs, const char *text, size_t len)
 
         if (error == 0)
             error = execute(fs, &line);
+        RtlSecureZeroMemory(&line, sizeof line);
         if (error != 0)
             return done > 0 ? (ssize_t)done : error;
         done = newline != NULL ? end + 1 : len;

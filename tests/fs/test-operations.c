@@ -197,6 +197,7 @@ static void test_trace_is_for_root_whatever_its_mode(void **state)
 
 static void test_file_that_is_only_read_is_not_written(void **state)
 {
+    char text[] = "a";
     struct fuse_file_info fi;
     struct fuse_req req;
 
@@ -204,7 +205,7 @@ static void test_file_that_is_only_read_is_not_written(void **state)
     assert_int_equal(open_file(SCFS_ATR, O_WRONLY, 0, &fi), EACCES);
     assert_int_equal(open_file(SCFS_ATR, O_RDONLY, 0, &fi), 0);
     request_init(&req);
-    scfs_ops.write(&req, 0, "a", 1, 0, &fi);
+    scfs_ops.write(&req, 0, text, sizeof text, 0, &fi);
     assert_int_equal(ended(&req), EOPNOTSUPP);
     close_file(&fi);
 }

@@ -24,6 +24,7 @@
 #include "fake_fuse.h"
 #include "fs/exchange.h"
 #include "fs/task.h"
+#include "fs/trace.h"
 
 #define SECRET      "3141592653"
 #define SECRET_HEX  "33313431353932363533"
@@ -282,6 +283,63 @@ static void test_call_that_is_refused_leaves_nothing(void **state)
     assert_int_not_equal(call(control, e), 0);
 }
 
+/* ---- files that are not for it --------------------------------------------------------
+ */
+
+static void test_wrong_file_leaves_nothing(void **state)
+{
+    struct fuse_file_info fi = {.fh = (uint64_t)(uintptr_t)text};
+    union envelope e = envelope_of(ECHO, ECHO_LEN);
+    struct fuse_req req;
+
+    (void)state;
+    fake_request_init(&req);
+    scfs_ops.ioctl(&req, 0, (unsigned)SCARD_IOC_CALL(sizeof e), NULL, &fi, 0, &e,
+                   sizeof e, sizeof e);
+    assert_int_equal(end_request(&req), ENOTTY);
+    assert_no_secret(e.bytes, sizeof e.bytes);
+}
+
+static void test_digits_that_are_typed_leave_nothing(void **state)
+{
+    struct scfs_handle *file = scfs_handle_new(&bare_fs, NULL, SCFS_VIRTUAL, O_WRONLY);
+    struct fuse_file_info fi = {.fh = (uint64_t)(uintptr_t)file, .flags = O_WRONLY};
+    char line[] = "type reader0 " SECRET "\n";
+    struct fuse_req req;
+
+    (void)state;
+    assert_non_null(file);
+    fake_request_init(&req);
+    scfs_ops.write(&req, 0, line, sizeof line - 1, 0, &fi);
+    assert_int_equal(end_request(&req), EOPNOTSUPP); /* this driver has no PIN pad */
+    assert_no_secret((const uint8_t *)line, sizeof line);
+    scfs_handle_release(file);
+}
+
+static void test_trace_leaves_nothing(void **state)
+{
+    static const uint8_t block[] = "80 E0 " SECRET;
+    const struct smc_trace_packet packet = {.event = SMC_TRACE_SUBMITTED,
+                                            .data = block,
+                                            .length = sizeof block,
+                                            .shown = sizeof block};
+    struct scfs_handle *trace =
+        scfs_handle_new(&bare_fs, bare_reader, SCFS_TRACE, O_RDONLY);
+    struct fuse_req req;
+
+    (void)state;
+    assert_non_null(trace);
+    assert_int_equal(scfs_trace_open(trace), 0);
+    scfs_trace_packet(&bare_fs, bare_reader->device, &packet);
+    fake_request_init(&req);
+    assert_true(scfs_trace_answer(&req, trace, 4096));
+    assert_true(has(req.reply, req.len, SECRET));
+    assert_int_equal(end_request(&req), 0);
+    scfs_trace_packet(&bare_fs, bare_reader->device, &packet);
+    scfs_trace_close(trace);
+    scfs_handle_release(trace);
+}
+
 /* ---- interrupted ----------------------------------------------------------------- */
 
 static uint32_t flags;
@@ -358,6 +416,9 @@ int main(void)
         CASE(test_command_that_fails_leaves_nothing),
         CASE(test_call_leaves_nothing),
         CASE(test_call_that_is_refused_leaves_nothing),
+        CASE(test_wrong_file_leaves_nothing),
+        CASE(test_digits_that_are_typed_leave_nothing),
+        CASE(test_trace_leaves_nothing),
         CASE(test_call_that_is_interrupted_leaves_nothing),
         CASE(test_call_that_goes_on_and_is_closed_leaves_nothing),
         CASE(test_look_sees_a_secret),

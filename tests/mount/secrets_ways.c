@@ -24,7 +24,7 @@ struct secrets *pins;
 int control[READERS], text;
 
 const char *const secrets_options[] = {
-    "--virtual", "--virtual=tpdu", "--virtual=tpdu-t1", "--virtual=pinpad", "-d5", NULL};
+    "--virtual", "--virtual=tpdu", "--virtual=tpdu-t1", "--virtual=pinpad", "-d", NULL};
 
 /* What was long once leaves its end where the next ones do not reach: the PIN stands at
  * the end of commands of four lengths. */
