@@ -14,16 +14,17 @@
 #include <libusb.h>
 
 struct faults_area *faults_area;
+__thread bool faults_in_libusb_init __attribute__((tls_model("initial-exec")));
 
 static struct {
     uintptr_t from, to, base;
-} code[FAULTS_MODULES];
+} code[FAULTS_LIBUSB_INIT]; /* which is no module of its own */
 
 /* ---- who calls ------------------------------------------------------------------- */
 
 static int find_module(struct dl_phdr_info *info, size_t size, void *unused)
 {
-    static const char *const names[FAULTS_MODULES] = {
+    static const char *const names[FAULTS_LIBUSB_INIT] = {
         [FAULTS_SMCLIB] = "/libsmclib.so",
         [FAULTS_LIBUSB] = "/libusb-1.0.so",
         [FAULTS_LIBFUSE] = "/libfuse3.so",
@@ -31,7 +32,7 @@ static int find_module(struct dl_phdr_info *info, size_t size, void *unused)
     int module = FAULTS_DAEMON; /* the program comes first and has no name */
 
     (void)size, (void)unused;
-    for (int i = FAULTS_DAEMON + 1; i < FAULTS_MODULES && info->dlpi_name[0]; i++)
+    for (int i = FAULTS_DAEMON + 1; i < FAULTS_LIBUSB_INIT && info->dlpi_name[0]; i++)
         if (strstr(info->dlpi_name, names[i]))
             module = i;
     if (code[module].to != 0 || (module == FAULTS_DAEMON && info->dlpi_name[0]))
@@ -52,9 +53,15 @@ uint64_t faults_caller(const void *address)
 {
     uintptr_t at = (uintptr_t)address;
 
-    for (int i = 0; i < FAULTS_MODULES; i++)
-        if (at >= code[i].from && at < code[i].to)
-            return (uint64_t)i << 48 | (at - code[i].base);
+    for (int i = 0; i < FAULTS_LIBUSB_INIT; i++) {
+        uint64_t module = (uint64_t)i;
+
+        if (at < code[i].from || at >= code[i].to)
+            continue;
+        if (i == FAULTS_LIBUSB && faults_in_libusb_init)
+            module = FAULTS_LIBUSB_INIT;
+        return module << 48 | (at - code[i].base);
+    }
     return 0;
 }
 

@@ -49,6 +49,7 @@ enum faults_module {
     FAULTS_SMCLIB,
     FAULTS_LIBUSB,
     FAULTS_LIBFUSE,
+    FAULTS_LIBUSB_INIT, /* what libusb does in libusb_init */
     FAULTS_MODULES
 };
 
@@ -84,5 +85,7 @@ void faults_dies(const void *block);
 /* 0: nobody who counts. */
 uint64_t faults_caller(const void *address);
 extern struct faults_area *faults_area;
+/* In this thread. */
+extern __thread bool faults_in_libusb_init;
 
 #endif

@@ -94,7 +94,7 @@ FAULT(syscall, long, -1, EPERM, (long what, long a, long b, long c, long d, long
 FAULT(dlopen, void *, NULL, 0, (const char *path, int flags), (path, flags))
 
 /* libusb */
-FAULT(libusb_init, int, LIBUSB_ERROR_NO_MEM, 0, (void *context), (context))
+SPECIAL(libusb_init)
 FAULT(libusb_set_option, int, LIBUSB_ERROR_NOT_SUPPORTED, 0, (void *context, int option, long value), (context, option, value))
 FAULT(libusb_hotplug_register_callback, int, LIBUSB_ERROR_NO_MEM, 0, (void *context, int events, int flags, int vendor, int product, int class, void *call, void *argument, void *handle), (context, events, flags, vendor, product, class, call, argument, handle))
 FAULT(libusb_get_device_list, ssize_t, LIBUSB_ERROR_NO_MEM, 0, (void *context, void *list), (context, list))

@@ -14,7 +14,8 @@
 /* Until everything works again: some things are tried again later. */
 #define MEND_MS 6000
 
-const char *const injection_modules[] = {"scardfs", "libsmclib", "libusb", "libfuse"};
+const char *const injection_modules[] = {"scardfs", "libsmclib", "libusb", "libfuse",
+                                         "libusb_init"};
 
 #define FAULT(name, type, fails, code, params, args) #name,
 #define SPECIAL(name)                                #name,

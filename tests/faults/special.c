@@ -21,6 +21,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <libusb.h>
+
 #define FUSE_DEVICE makedev(10, 229)
 #define FUSE_INIT_ID                                                                     \
     2 /* the kernel's first request; without its answer there is no mount */
@@ -223,6 +225,24 @@ int fault_fuse_lowlevel_notify_poll(void *handle)
     faults_next((void **)&next, "fuse_lowlevel_notify_poll");
     error = next(handle);
     return DUE(fuse_lowlevel_notify_poll) ? -ENOENT : error;
+}
+
+/* ---- libusb, of whose first call it matters that it is that -------------------------
+ */
+
+CALL(int, libusb_init, (void *context));
+int fault_libusb_init(void *context)
+{
+    static int (*next)(void *);
+    int error;
+
+    if (DUE(libusb_init))
+        return LIBUSB_ERROR_NO_MEM;
+    faults_next((void **)&next, "libusb_init");
+    faults_in_libusb_init = true;
+    error = next(context);
+    faults_in_libusb_init = false;
+    return error;
 }
 
 /* ---- libfuse, which says itself when it has no memory ----------------------------- */
