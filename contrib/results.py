@@ -27,6 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build-results"
 PAGE = "tests/RESULTS.md"
 SOURCES = ("include", "smclib", "ccid", "fs", "contrib/pcsc", "meson.build")
+WHERE = (f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} "
+         "processors")
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 VARIANTS = {
     "": "as it is built",
@@ -100,7 +102,7 @@ class Task:
             (ROOT / self.left).unlink(missing_ok=True)
         status, output, seconds = run(self.arguments, f"{self.name}.log")
         self.file.write_text(json.dumps({
-            "of": self.subject, "commit": git("rev-parse", "--short", "HEAD"),
+            "of": self.subject, "commit": git("rev-parse", "--short", "HEAD"), "where": WHERE,
             "status": status, "seconds": round(seconds), "figures": self.collect(output),
         }, indent=1))
         print(f"{self.name}: status {status}, {seconds:.0f} s", flush=True)
@@ -250,15 +252,15 @@ def section(kept, table):
         return
     yield from table(kept["figures"])
     failed = "" if kept["status"] == 0 else "; **it has failed**"
-    yield f"\nOf {kept['commit']}, in {kept['seconds'] / 60:.1f} minutes{failed}."
+    yield (f"\nOf {kept['commit']}, {kept['where'].split(',')[0]}, in "
+           f"{kept['seconds'] / 60:.1f} minutes{failed}.")
 
 
 def page(results):
     yield "# Results\n"
     yield "Written by `contrib/check --all`, never by hand. Figures are of the commit that stands with"
     yield "them. What has no figures has not been run to its end since this page is kept.\n"
-    yield (f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} "
-           "processors.")
+    yield "; ".join(sorted({kept["where"] for kept in results.values()})) + "."
     yield "\n## Tests\n"
     yield from tests_table(results)
     yield from skipped_table(results)
