@@ -207,7 +207,7 @@ static const struct rule table[] = {
     IF(prctl, STARTING, EQUALS(0, PR_GET_NAME)),
     IF(prctl, STARTING, EQUALS(0, PR_SET_SECCOMP)),
 
-    /* Cards that connect. Where Landlock is, unlink reaches their sockets only. */
+    /* Cards that connect. Where Landlock is, unlink reaches their folders only. */
     IF(socket, LISTENING_STARTING, EQUALS(0, AF_INET)),
     ANY(listen, LISTENING_STARTING),
     ANY(accept4, LISTENING),

@@ -100,7 +100,8 @@ struct scard_connect {
     uint32_t reserved[1];
 };
 
-/* The handle is no user of the card any more, as if it had just been opened. */
+/* The handle is no user of the card any more, as if it had just been opened: a command
+ * that was written and not read is ended like by close(2). */
 #define SCARD_DISCONNECT_FORGET 1
 
 /* Ends CONNECT; the disposition applies unless another handle is connected. */
