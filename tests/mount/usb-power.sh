@@ -31,8 +31,12 @@ state_is() {
     [ "$(cat "$r/state")" = "$1" ]
 }
 
+# Those of libfuse, of which there may be more when there has been more to do, do not count:
+# they wait for the kernel's next request, which only root can see.
 threads() {
-    find "/proc/$daemon/task" -mindepth 1 -maxdepth 1 | wc -l
+    for task in "/proc/$daemon/task"/*; do
+        grep -q fuse_dev "$task/wchan" 2>/dev/null || echo "$task"
+    done | wc -l
 }
 
 threads_are() {
@@ -54,6 +58,7 @@ step 'the daemon mounts' start_emulated ''
 plugged level=short,card=0,wake=1
 step 'empty, it may sleep' eventually 5 power_is '0 1 1 0'
 before=$(threads)
+if [ "$(id -u)" = 0 ]; then spare=1; else spare=2; fi # one waits for work, one of libfuse
 step 'it does' ctl suspend 1-1
 is 'it sleeps' '1 1 1 0' "$(power)"
 step 'a card comes' ctl insert 1-1
@@ -69,7 +74,7 @@ step 'somebody else wakes it up' ctl wake 1-1
 step 'it may sleep again' eventually 5 ctl suspend 1-1
 step 'a card comes' ctl insert 1-1
 step 'and is seen' eventually 5 state_is negotiable
-step 'nothing waits any more' eventually 5 threads_are "$((before + 2))"
+step 'nothing waits any more' eventually 5 threads_are "$((before + spare))"
 step 'the card goes' ctl remove 1-1
 step 'the reader sleeps' eventually 5 ctl suspend 1-1
 unplugged
