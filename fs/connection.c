@@ -5,8 +5,13 @@
  * THEORY. A connection says how an open file shares the card: exclusive with nobody else,
  * shared, or direct (the reader, whatever becomes of the card). Its share mode is taken
  * when CONNECT is asked, before the card is, so that two exclusive ones cannot both
- * succeed, and given back when CONNECT fails. CONNECT on a connected handle changes mode
- * and protocols.
+ * succeed, and given back when CONNECT fails, for that of the connection which was there
+ * before. CONNECT on a connected handle changes mode and protocols.
+ *
+ * A CONNECT that is interrupted ends later than the call that repeats it begins, and one
+ * of a closed handle after its end. So each has a claim on the mode, by number, and gives
+ * back only what nobody has set after it. Whoever was interrupted has not connected, even
+ * if the card has answered (SCARD_CONNECT_KEEP).
  */
 #include "fs/session.h"
 
@@ -28,7 +33,10 @@ void scfs_connection_set_locked(struct scfs_handle *handle, uint32_t share)
     if (reader->connections.exclusive == handle)
         reader->connections.exclusive = NULL;
     handle->session.share = share;
+    handle->session.claim++;
     handle->session.tells &= share != 0;
+    if (share == 0)
+        handle->session.connected = 0;
     if (share != 0)
         reader->connections.count++;
     if (share == SCARD_SHARE_MODE_EXCLUSIVE)
@@ -70,13 +78,47 @@ static bool in_conflict_locked(const struct scfs_handle *handle, uint32_t share)
 struct connect {
     struct scfs_task task;
     struct scard_connect call;
-    uint32_t share_before;
-    bool connected;
+    unsigned claim;
+    uint32_t before; /* the connection that it has replaced */
+    bool connected, heard;
 };
 
 static struct connect *connect_of(struct scfs_task *task)
 {
     return CONTAINING_RECORD(task, struct connect, task);
+}
+
+/* The mode goes back to what it was, as far as others let it. */
+static void give_back_locked(struct scfs_handle *handle, unsigned claim, uint32_t before)
+{
+    if (handle->session.claim != claim)
+        return;
+    if (before == 0 || !in_conflict_locked(handle, before))
+        scfs_connection_set_locked(handle, before);
+    handle->session.connected = handle->session.share;
+}
+
+static NTSTATUS connected_locked(struct connect *connect)
+{
+    struct scfs_handle *handle = connect->task.handle;
+    const uint32_t share = connect->call.share;
+
+    if (connect->task.aborted || connect->task.kept)
+        return STATUS_CANCELLED;
+    if (handle->session.claim != connect->claim) { /* another thread of the client */
+        if (in_conflict_locked(handle, share))
+            return STATUS_DEVICE_BUSY;
+        scfs_connection_set_locked(handle, share);
+        connect->claim = handle->session.claim;
+    }
+    connect->connected = true;
+    connect->before = handle->session.connected;
+    handle->session.connected = share;
+    connect->call.resets = handle->reader->card.resets;
+    handle->session.tells = (connect->call.flags & SCARD_CONNECT_TELL_RESETS) != 0;
+    scfs_session_knows_resets_locked(handle);
+    scfs_session_bind_locked(handle);
+    return STATUS_SUCCESS;
 }
 
 static NTSTATUS run_connect(struct scfs_task *task)
@@ -91,13 +133,14 @@ static NTSTATUS run_connect(struct scfs_task *task)
     connect->call.protocol = protocol;
     connect->call.atr_len = scfs_session_atr(reader, connect->call.atr);
     pthread_mutex_lock(&reader->lock);
-    connect->connected = true;
-    connect->call.resets = reader->card.resets;
-    task->handle->session.tells = (connect->call.flags & SCARD_CONNECT_TELL_RESETS) != 0;
-    scfs_session_knows_resets_locked(task->handle);
-    scfs_session_bind_locked(task->handle);
+    status = connected_locked(connect);
     pthread_mutex_unlock(&reader->lock);
     return status;
+}
+
+static bool keep_connect(struct scfs_task *task)
+{
+    return (connect_of(task)->call.flags & SCARD_CONNECT_KEEP) != 0;
 }
 
 static int answer_connect(struct scfs_task *task, NTSTATUS status)
@@ -111,9 +154,13 @@ static int answer_connect(struct scfs_task *task, NTSTATUS status)
                                    .flags = connect->call.flags,
                                    .status = status};
 
+    if (task->park.req == NULL)
+        return 0; /* kept */
     connect->call.status = NT_SUCCESS(status) ? status : connect->call.status;
-    return fuse_reply_ioctl(task->park.req, -smc_status_errno(status),
-                            NT_SUCCESS(status) ? &connect->call : &failed, sizeof failed);
+    connect->heard = fuse_reply_ioctl(task->park.req, -smc_status_errno(status),
+                                      NT_SUCCESS(status) ? &connect->call : &failed,
+                                      sizeof failed) == 0;
+    return 0;
 }
 
 /* Nobody can use the share mode that was asked for as long as this has not run. */
@@ -123,30 +170,34 @@ static void destroy_connect(struct scfs_task *task)
     struct scfs_handle *handle = task->handle;
 
     pthread_mutex_lock(&handle->reader->lock);
-    if (!connect->connected && !in_conflict_locked(handle, connect->share_before))
-        scfs_connection_set_locked(handle, connect->share_before);
+    if (!connect->connected)
+        give_back_locked(handle, connect->claim, handle->session.connected);
+    else if (!connect->heard)
+        give_back_locked(handle, connect->claim, connect->before);
     pthread_mutex_unlock(&handle->reader->lock);
     scfs_connection_tell(handle->reader);
     free(connect);
 }
 
 static void start_connect(fuse_req_t req, struct scfs_handle *handle,
-                          const struct scard_connect *call, uint32_t share_before)
+                          const struct scard_connect *call, unsigned claim)
 {
-    static const struct scfs_task_ops ops = {
-        .run = run_connect, .answer = answer_connect, .destroy = destroy_connect};
+    static const struct scfs_task_ops ops = {.run = run_connect,
+                                             .answer = answer_connect,
+                                             .destroy = destroy_connect,
+                                             .keep = keep_connect};
     struct connect *connect = calloc(1, sizeof *connect);
 
     if (connect == NULL) {
         pthread_mutex_lock(&handle->reader->lock);
-        scfs_connection_set_locked(handle, share_before);
+        give_back_locked(handle, claim, handle->session.connected);
         pthread_mutex_unlock(&handle->reader->lock);
         fuse_reply_err(req, ENOMEM);
         return;
     }
     scfs_task_init(&connect->task, &ops, handle->reader, handle, req);
     connect->call = *call;
-    connect->share_before = share_before;
+    connect->claim = claim;
     scfs_task_start(&connect->task, call->timeout_ms);
 }
 
@@ -165,6 +216,7 @@ static void answer_direct(fuse_req_t req, struct scfs_handle *handle,
     }
     pthread_mutex_lock(&reader->lock);
     call->resets = reader->card.resets;
+    handle->session.connected = handle->session.share;
     handle->session.tells = false;
     scfs_session_bind_locked(handle);
     scfs_users_add_locked(handle);
@@ -186,16 +238,16 @@ static bool must_wait_for_nothing_locked(const struct scfs_handle *handle, uint3
 void scfs_session_connect(fuse_req_t req, struct scfs_handle *handle, const void *in)
 {
     const uint32_t known = SCFS_PROTOCOLS_ANY | SCARD_PROTOCOL_DEFAULT;
+    const uint32_t flags = SCARD_CONNECT_TELL_RESETS | SCARD_CONNECT_KEEP;
     struct scfs_reader *reader = handle->reader;
     struct scard_connect call;
     NTSTATUS status;
-    uint32_t before;
+    unsigned claim;
     bool conflict;
 
     memcpy(&call, in, sizeof call);
-    if ((call.flags & ~(uint32_t)SCARD_CONNECT_TELL_RESETS) != 0 ||
-        call.share < SCARD_SHARE_MODE_EXCLUSIVE || call.share > SCARD_SHARE_MODE_DIRECT ||
-        (call.protocols & ~known) != 0 ||
+    if ((call.flags & ~flags) != 0 || call.share < SCARD_SHARE_MODE_EXCLUSIVE ||
+        call.share > SCARD_SHARE_MODE_DIRECT || (call.protocols & ~known) != 0 ||
         (call.share != SCARD_SHARE_MODE_DIRECT &&
          (call.protocols & SCFS_PROTOCOLS_ANY) == 0)) {
         fuse_reply_err(req, EINVAL);
@@ -208,9 +260,9 @@ void scfs_session_connect(fuse_req_t req, struct scfs_handle *handle, const void
     status = conflict ? STATUS_DEVICE_BUSY : scfs_session_refusal_locked(handle);
     if (NT_SUCCESS(status) && must_wait_for_nothing_locked(handle, call.share))
         status = STATUS_NO_MEDIA;
-    before = handle->session.share;
     if (NT_SUCCESS(status))
         scfs_connection_set_locked(handle, call.share);
+    claim = handle->session.claim;
     pthread_mutex_unlock(&reader->lock);
 
     if (!NT_SUCCESS(status)) {
@@ -219,7 +271,7 @@ void scfs_session_connect(fuse_req_t req, struct scfs_handle *handle, const void
     } else if (call.share == SCARD_SHARE_MODE_DIRECT) {
         answer_direct(req, handle, &call, status);
     } else {
-        start_connect(req, handle, &call, before);
+        start_connect(req, handle, &call, claim);
     }
 }
 

@@ -286,8 +286,10 @@ struct scfs_handle {
     struct {                     /* session.c, transaction.c, users.c */
         pid_t pid;               /* of who has opened it */
         char label[SCARD_LABEL_MAX + 1];
-        uint32_t share;   /* SCARD_SHARE_MODE_*; 0: not connected */
-        bool tells;       /* the connection hears of resets by others */
+        uint32_t share;     /* SCARD_SHARE_MODE_*, of a CONNECT under way, too; or 0 */
+        uint32_t connected; /* the mode of the last CONNECT that has succeeded; or 0 */
+        unsigned claim;     /* a number for each time that share was set */
+        bool tells;         /* the connection hears of resets by others */
         uint32_t resets;  /* of the card, that it knows of */
         uint32_t card;    /* that its connection or transaction is about; 0: none yet */
         uint32_t used;    /* the card that it is a user of; 0: none */

@@ -83,6 +83,12 @@ struct scard_call {
  * STATUS_CONNECTION_RESET. Not for direct.
  */
 #define SCARD_CONNECT_TELL_RESETS 1
+/*
+ * A signal does not end the power-up that has begun: EINTR, nothing is connected, and the
+ * next CONNECT comes behind it and finds the card ready. Without it each interrupted one
+ * begins anew, which under a timer of the program may have no end.
+ */
+#define SCARD_CONNECT_KEEP 2
 
 /* Powers the card and selects a protocol (not for direct). Another handle's share mode
  * in conflict: EBUSY, at once. */

@@ -5,8 +5,9 @@
  * THEORY. A signal interrupts a call to the mount whether or not its handler restarts
  * system calls, and programs do not expect that of PC/SC. Session calls are made again:
  * what the first one has done already shows as EALREADY or EPERM, since the library keeps
- * count of what the handle has. A control code is sent with SCARD_CALL_KEEP: one that had
- * reached the reader goes on, and its outcome is read.
+ * count of what the handle has. A power-up that has begun goes on for the second CONNECT
+ * (SCARD_CONNECT_KEEP). A control code is sent with SCARD_CALL_KEEP: one that had reached
+ * the reader goes on, and its outcome is read.
  *
  * Commands that may carry a PIN are wiped from the stack and the heap.
  */
@@ -36,6 +37,7 @@ int mount_connect(int fd, struct scard_connect *call)
     call->size = sizeof *call;
     call->version = SCARD_IOC_VERSION;
     call->timeout_ms = SCARD_TIMEOUT_INFINITE;
+    call->flags |= SCARD_CONNECT_KEEP;
     return session_call(fd, SCARD_IOC_CONNECT, call);
 }
 

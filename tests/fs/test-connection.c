@@ -181,7 +181,7 @@ static void test_disposition_of_another_is_heard(void **state)
 static void test_flags_out_of_rule_are_refused(void **state)
 {
     (void)state;
-    assert_int_equal(client_connect_with(0, SCARD_SHARE_MODE_SHARED, 3, 2), EINVAL);
+    assert_int_equal(client_connect_with(0, SCARD_SHARE_MODE_SHARED, 3, 4), EINVAL);
     assert_int_equal(client_connect(0, SCARD_SHARE_MODE_SHARED, 3), 0);
     assert_int_equal(client_disconnect_with(0, SCARD_DISPOSITION_LEAVE, 2), EINVAL);
 }

@@ -124,7 +124,7 @@ static void test_session_calls_with_a_flaw_are_einval_and_do_nothing(void **stat
         {"connect: a protocol of nobody", AT_FIELD(scard_connect, protocols), 7 << 20},
         {"connect: reserved", AT_FIELD(scard_connect, reserved), 1},
         {"connect: reserved", AT_FIELD(scard_connect, reserved), UINT32_C(1) << 31},
-        {"connect: flags", AT_FIELD(scard_connect, flags), 2},
+        {"connect: flags", AT_FIELD(scard_connect, flags), 4},
     };
     static const struct flaw in_disconnect[] = {
         {"disconnect: size", 0, 25},
