@@ -279,7 +279,6 @@ static void *supervise(void *argument)
     scfs_timer_arm(&life->fs.timer, &life->patience, life->fs.options->stop_limit_ms);
     scfs_logind_stop(life->logind);
     stop_driver(life);
-    scfs_timer_cancel(&life->fs.timer, &life->patience);
 
     /* The loop sleeps on a semaphore and looks around only when a signal interrupts it;
      * one that comes before it sleeps does nothing, hence again and again. */
@@ -364,6 +363,9 @@ static int live(struct life *life)
     termination_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     sigaction(SIGUSR1, &nudge, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL); /* whoever has started us had it blocked? */
     signal(SIGPIPE, SIG_IGN);
     life->server = pthread_self();
     limit_stacks();
@@ -379,6 +381,7 @@ static int live(struct life *life)
     /* Unmounted from outside: the supervisor still waits for a signal. */
     pthread_kill(life->supervisor, SIGTERM);
     pthread_join(life->supervisor, NULL);
+    scfs_timer_cancel(&life->fs.timer, &life->patience);
     scfs_timer_stop(&life->fs.timer);
     scfs_log_libfuse(NULL, NULL);
     return __atomic_load_n(&life->request_lost, __ATOMIC_SEQ_CST) ? 1 : life->status;

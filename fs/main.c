@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* main.c - the daemon's program, and the one place that knows which driver is below. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
@@ -40,6 +42,18 @@ static const char usage[] =
     "    -o ...          options of FUSE\n"
     "    -h, -V          this text, the version\n";
 
+/* Whatever we were started with: what is opened first would be taken for them. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     static const struct scfs_driver driver = {
@@ -54,6 +68,7 @@ int main(int argc, char **argv)
     };
     static struct scfs_command_line line;
 
+    open_standard_descriptors();
     if (!scfs_options_parse(&line, argc, argv))
         return EXIT_USAGE;
     if (line.help) {

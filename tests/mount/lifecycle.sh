@@ -22,6 +22,10 @@ ended_well() {
     return 1
 }
 
+closed() {
+    "$@" <&- >&- 2>&-
+}
+
 # --- SIGTERM
 step 'it mounts' start_daemon --virtual
 step 'the mount is there' is_mounted
@@ -108,8 +112,34 @@ step 'the mount is live' test -e "$mnt/version"
 umount "$mnt" 2>/dev/null || fusermount3 -u "$mnt"
 step 'an unmount ends it' eventually 5 not is_mounted
 
+# --- by a parent who has left something behind, or taken it away
+"$SCARDFS" -f --virtual "$mnt" </dev/null >&- 2>&- &
+daemon=$!
+step 'it serves without an output' eventually 10 test -e "$r/state"
+step 'SIGTERM ends it with status 0' stop_daemon
+step 'in the background without any descriptor' closed "$SCARDFS" --virtual "$mnt"
+step 'the mount is live' test -e "$mnt/version"
+umount "$mnt" 2>/dev/null || fusermount3 -u "$mnt"
+step 'an unmount ends it' eventually 5 not is_mounted
+env --block-signal=USR1 "$SCARDFS" -f --virtual "$mnt" 2>>"$log" &
+daemon=$!
+step 'it serves with a signal blocked' eventually 10 test -e "$r/state"
+step 'SIGTERM ends it with status 0' stop_daemon
+if "$SCARDFS" --virtual -o confine=on "$mnt" 2>"$dir/said"; then
+    umount "$mnt" 2>/dev/null || fusermount3 -u "$mnt"
+    step 'an unmount ends it' eventually 5 not is_mounted
+    env SCARDFS_TEST_DATA="$SCARDFS" "$SCARDFS" -f --virtual -o confine=on "$mnt" 2>>"$log" &
+    daemon=$!
+    step 'test data that are a file leave it confined' eventually 10 test -e "$r/state"
+    step 'SIGTERM ends it with status 0' stop_daemon
+else
+    printf 'SKIP lifecycle confined: %s\n' "$(cat "$dir/said")"
+fi
+
 # --- what it refuses
 step 'no mount point' refuses 2 . -f
+step 'a folder for sockets that is none' refuses 2 'names no folder: /dev/null' \
+    -f -o listen=/dev/null "$mnt"
 step 'an unknown option' refuses 2 nonsense -f -o nonsense "$mnt"
 step 'a bad power policy' refuses 2 power -f -o power=sideways "$mnt"
 step 'a bad number of readers' refuses 2 '1 to 127: 1x' -f --virtual=1x "$mnt"
