@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,16 +59,21 @@ static uint64_t handled_by(long version)
     return (UINT64_C(1) << bits) - 1;
 }
 
-/* A place that is not there needs no rule. */
+/* A place that is not there needs no rule. The kernel takes no rights of a folder for a
+ * file. */
 static int allow(int rules, uint64_t handled, const char *path, uint64_t accesses)
 {
     struct beneath beneath = {.accesses = accesses & handled};
+    struct stat st;
     int error = 0;
 
     beneath.directory = open(path, O_PATH | O_CLOEXEC);
     if (beneath.directory < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : errno;
-    if (syscall(SYS_landlock_add_rule, rules, RULE_PATH_BENEATH, &beneath, 0) != 0)
+    if (fstat(beneath.directory, &st) == 0 && !S_ISDIR(st.st_mode))
+        beneath.accesses &= ACCESS_READ_FILE | ACCESS_WRITE_FILE | ACCESS_IOCTL_DEV;
+    if (beneath.accesses != 0 &&
+        syscall(SYS_landlock_add_rule, rules, RULE_PATH_BENEATH, &beneath, 0) != 0)
         error = errno;
     close(beneath.directory);
     return error;

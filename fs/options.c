@@ -3,11 +3,12 @@
 #include "fs/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
-#include <limits.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/mount.h"
@@ -138,8 +139,12 @@ static bool parse_driver(struct scfs_options *options, const char *file)
 
 static bool parse_listen(struct scfs_options *options, const char *folder)
 {
+    struct stat st;
+
     if (folder[0] != '/' || options->listen_count == SCFS_LISTEN_MAX)
         return complain("-o listen= is an absolute name, 16 of them at most", folder);
+    if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))
+        return complain("-o listen= names no folder", folder);
     options->listen[options->listen_count] = strdup(folder);
     if (options->listen[options->listen_count] == NULL)
         return complain("options", "out of memory");
@@ -330,7 +335,9 @@ static bool finish(struct scfs_command_line *line)
     if ((options->user != NULL || options->mount_for != NULL) &&
         scfs_options_passed(options))
         return complain("--user and --mount-for mount, and not on", options->mount_point);
-    if (file == NULL && by_root && access(CONFIG_FILE, F_OK) == 0)
+    /* A link to nowhere is a mistake, and would leave readers to whom they are not for.
+     */
+    if (file == NULL && by_root && faccessat(AT_FDCWD, CONFIG_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         file = CONFIG_FILE;
     if (file != NULL) {
         if (!scfs_config_read(&line->config, file))

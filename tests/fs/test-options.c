@@ -25,8 +25,8 @@ uid_t __wrap_geteuid(void);
 gid_t __real_getegid(void);
 gid_t __wrap_getegid(void);
 struct group *__wrap_getgrnam(const char *name);
-int __real_access(const char *name, int mode);
-int __wrap_access(const char *name, int mode);
+int __real_faccessat(int folder, const char *name, int mode, int flags);
+int __wrap_faccessat(int folder, const char *name, int mode, int flags);
 char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
 void *__real_realloc(void *old, size_t size);
@@ -62,10 +62,10 @@ struct group *__wrap_getgrnam(const char *name)
     return &group;
 }
 
-int __wrap_access(const char *name, int mode)
+int __wrap_faccessat(int folder, const char *name, int mode, int flags)
 {
     if (strcmp(name, "/etc/scardfs.conf") != 0)
-        return __real_access(name, mode);
+        return __real_faccessat(folder, name, mode, flags);
     return usual_config ? 0 : -1;
 }
 
@@ -255,10 +255,10 @@ static void test_parse_confine_and_listen_are_kept(void **state)
     assert_int_equal(line.options.confine, SCFS_CONFINE_LOG);
     assert_false(scfs_confine_listens(&line.options));
     scfs_options_free(&line);
-    assert_true(parse("-o confine=on,listen=/run/a,listen=/run/b /mnt", &line));
+    assert_true(parse("-o confine=on,listen=/run,listen=/tmp /mnt", &line));
     assert_int_equal(line.options.confine, SCFS_CONFINE_ON);
     assert_int_equal(line.options.listen_count, 2);
-    assert_string_equal(line.options.listen[1], "/run/b");
+    assert_string_equal(line.options.listen[1], "/tmp");
     assert_true(scfs_confine_listens(&line.options));
     scfs_options_free(&line);
     assert_true(parse("--vpcd=0 --virtual /mnt", &line));
@@ -266,6 +266,8 @@ static void test_parse_confine_and_listen_are_kept(void **state)
     scfs_options_free(&line);
     assert_true(refused("-o confine=maybe /mnt", &line));
     assert_true(refused("-o listen=here /mnt", &line));
+    assert_true(refused("-o listen=/dev/null /mnt", &line));
+    assert_true(refused("-o listen=/nonexistent /mnt", &line));
 }
 
 static void test_parse_numbers_are_kept(void **state)
@@ -356,10 +358,10 @@ static void test_parse_drivers_and_folders_are_counted(void **state)
     scfs_options_free(&line);
     assert_false(parse_many("driver=/a.so", SCFS_DRIVERS_MAX + 1, &line));
     scfs_options_free(&line);
-    assert_true(parse_many("listen=/a", SCFS_LISTEN_MAX, &line));
+    assert_true(parse_many("listen=/", SCFS_LISTEN_MAX, &line));
     assert_int_equal(line.options.listen_count, SCFS_LISTEN_MAX);
     scfs_options_free(&line);
-    assert_false(parse_many("listen=/a", SCFS_LISTEN_MAX + 1, &line));
+    assert_false(parse_many("listen=/", SCFS_LISTEN_MAX + 1, &line));
     scfs_options_free(&line);
 }
 
@@ -422,7 +424,7 @@ static void test_parse_mount_for_takes_a_user_and_mounts(void **state)
 static void test_parse_without_memory_is_refused(void **state)
 {
     static const char text[] =
-        "-o driver=/a.so,listen=/b,config=/c,config=/dev/null,rw,ro "
+        "-o driver=/a.so,listen=/,config=/c,config=/dev/null,rw,ro "
         "none /mnt";
     static struct scfs_command_line line;
     unsigned last;
