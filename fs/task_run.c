@@ -101,7 +101,8 @@ static void leave_turn(struct scfs_task *task, bool in_place)
     pthread_mutex_lock(&reader->lock);
     if (task->turn.state == SCFS_TURN_ADMITTED)
         scfs_turn_leave(&reader->turn, &task->turn);
-    scfs_transaction_active_locked(reader);
+    if (task_takes_turns(task)) /* what takes none is nobody's sign of life */
+        scfs_transaction_active_locked(reader);
     others = !IsListEmpty(&reader->turn.line);
     pthread_mutex_unlock(&reader->lock);
     if (others)

@@ -256,6 +256,8 @@ void scfs_transaction_flock(fuse_req_t req, struct scfs_handle *handle, int oper
     }
     pthread_mutex_lock(&reader->lock);
     mine = scfs_transaction_mine_locked(handle) && !scfs_session_lost_locked(handle);
+    if (!scfs_transaction_mine_locked(handle))
+        handle->session.label[0] = '\0'; /* of a BEGIN that came to nothing */
     pthread_mutex_unlock(&reader->lock);
     if (mine)
         fuse_reply_err(req, 0);

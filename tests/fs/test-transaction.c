@@ -207,6 +207,45 @@ static void test_idle_holder_loses_its_transaction_to_who_waits(void **state)
     assert_int_equal(client_end(1, SCARD_DISPOSITION_LEAVE), 0);
 }
 
+/* Somebody who asks the driver only is no sign of life of the holder's. */
+static void test_quiet_call_of_another_does_not_keep_a_holder_who_idles(void **state)
+{
+    union {
+        struct scard_call call;
+        uint8_t bytes[SCARD_CALL_HEADER_SIZE + sizeof(uint32_t)];
+    } ask = {.call = {.size = sizeof ask,
+                      .version = 1,
+                      .code = IOCTL_SMARTCARD_GET_ATTRIBUTE,
+                      .in_len = sizeof(uint32_t),
+                      .out_len = sizeof(uint32_t),
+                      .timeout_ms = FOREVER}};
+
+    (void)state;
+    clients_options()->idle_limit_s = 2;
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_begin(1, FOREVER), -1);
+    clients_later(1500);
+    client_fresh(2);
+    scfs_control_ioctl(&req[2], client[2], SCARD_IOC_CALL(sizeof ask), &ask, sizeof ask);
+    assert_int_equal(req[2].answers, 1);
+    clients_later(500);
+    clients_settle();
+    assert_int_equal(client_answer(1), 0);
+}
+
+static void test_label_of_a_begin_that_failed_is_not_the_next_ones(void **state)
+{
+    char owner[128];
+
+    (void)state;
+    assert_int_equal(client_begin(0, FOREVER), 0);
+    assert_int_equal(client_begin(1, 0), ETIMEDOUT);
+    assert_int_equal(client_end(0, SCARD_DISPOSITION_LEAVE), 0);
+    assert_int_equal(client_lock(1, LOCK_EX), 0);
+    assert_true(scfs_session_owner_text(bare_reader, owner, sizeof owner) > 0);
+    assert_non_null(strstr(owner, " 1000 - 0\n"));
+}
+
 static void test_removed_card_leaves_its_holder_without(void **state)
 {
     (void)state;
@@ -533,6 +572,8 @@ int main(void)
         CASE(test_holder_that_closes_leaves_a_card_that_is_reset),
         CASE(test_waiter_that_closes_is_forgotten),
         CASE(test_idle_holder_loses_its_transaction_to_who_waits),
+        CASE(test_quiet_call_of_another_does_not_keep_a_holder_who_idles),
+        CASE(test_label_of_a_begin_that_failed_is_not_the_next_ones),
         CASE(test_removed_card_leaves_its_holder_without),
         CASE(test_removed_reader_ends_those_who_wait),
         CASE(test_removed_reader_answers_enodev_to_every_call),
