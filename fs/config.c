@@ -21,7 +21,7 @@
 #include "fs/mount.h"
 
 #define BLANKS          " \t\r"
-#define CONFIG_LINE_MAX 1024 /* bytes, newline and end included */
+#define CONFIG_LINE_MAX 1024 /* bytes, with the end */
 
 /* ---- a line ---------------------------------------------------------------------- */
 
@@ -153,38 +153,49 @@ static bool trusted(const char *file, int fd)
     return false;
 }
 
+/* len: without its newline. */
+static bool read_line(struct scfs_config *config, const char *file, unsigned number,
+                      char *line, size_t len)
+{
+    struct scfs_rule rule;
+    const char *wrong, *at = "";
+    bool empty = false;
+
+    if (len >= CONFIG_LINE_MAX || strlen(line) != len) {
+        scfs_complain("%s:%u: too long, or not text", file, number);
+        return false;
+    }
+    wrong = scfs_config_line(line, &rule, &empty, &at);
+    if (wrong == NULL && !empty && config->count == SCFS_RULES_MAX)
+        wrong = "too many rules";
+    if (wrong != NULL) {
+        scfs_complain("%s:%u: %s%s%s", file, number, at, *at != '\0' ? ": " : "", wrong);
+        return false;
+    }
+    if (!empty)
+        config->rules[config->count++] = rule;
+    return true;
+}
+
 static bool read_lines(struct scfs_config *config, const char *file, FILE *stream)
 {
-    char line[CONFIG_LINE_MAX];
+    char *line = NULL;
+    size_t room = 0;
+    bool good = true;
+    ssize_t len;
 
-    for (unsigned number = 1; fgets(line, sizeof line, stream) != NULL; number++) {
-        size_t len = strlen(line);
-        struct scfs_rule rule;
-        const char *wrong, *at = "";
-        bool empty = false;
-
-        if (len > 0 && line[len - 1] == '\n')
-            line[len - 1] = '\0';
-        else if (!feof(stream)) {
-            scfs_complain("%s:%u: too long, or not text", file, number);
-            return false;
-        }
-        wrong = scfs_config_line(line, &rule, &empty, &at);
-        if (wrong == NULL && !empty && config->count == SCFS_RULES_MAX)
-            wrong = "too many rules";
-        if (wrong != NULL) {
-            scfs_complain("%s:%u: %s%s%s", file, number, at, *at != '\0' ? ": " : "",
-                          wrong);
-            return false;
-        }
-        if (!empty)
-            config->rules[config->count++] = rule;
+    for (unsigned number = 1; good && (len = getline(&line, &room, stream)) > 0;
+         number++) {
+        if (line[len - 1] == '\n')
+            line[--len] = '\0';
+        good = read_line(config, file, number, line, (size_t)len);
     }
-    if (ferror(stream)) {
+    free(line);
+    if (good && !feof(stream)) {
         scfs_complain("%s: %s", file, strerror(errno));
         return false;
     }
-    return true;
+    return good;
 }
 
 bool scfs_config_read(struct scfs_config *config, const char *file)

@@ -211,12 +211,14 @@ static void test_file_with_one_mistake_is_refused_whole(void **state)
 {
     static const char wrong[] = "path=1 mode=600\npath=2 mode=9\n";
     static const char zero[] = "path=1 mode=600\0\npath=2 mode=600\n";
+    static const char last[] = "path=1 mode=600\0 gid=1";
     char longer[2048];
     size_t rules;
 
     (void)state;
     assert_false(taken(wrong, strlen(wrong), 0644, &rules));
     assert_false(taken(zero, sizeof zero - 1, 0644, &rules));
+    assert_false(taken(last, sizeof last - 1, 0644, &rules));
     memset(longer, ' ', sizeof longer);
     longer[sizeof longer - 1] = '\n';
     assert_false(taken(longer, sizeof longer, 0644, &rules));
