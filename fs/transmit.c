@@ -10,15 +10,18 @@
 #include "fs/hexline.h"
 #include "fs/sequence.h"
 
+#define LINE_SIZE_MAX (3 * SCARD_APDU_MAX + 1) /* a blank after each byte, a newline */
+
 void scfs_transmit_write(fuse_req_t req, struct scfs_handle *handle, char *text,
                          size_t size)
 {
     uint8_t *area = malloc(SCFS_EXCHANGE_ROOM);
     ssize_t len = -ENOMEM;
 
-    /* The kernel cuts a longer write there: this may be its beginning. */
+    /* One that is too long for the kernel comes in parts, of which this may be the first:
+     * how long those are depends on where the client has it. */
     if (area != NULL)
-        len = size < SCFS_WRITE_MAX
+        len = size <= LINE_SIZE_MAX
                   ? scfs_hexline_read(text, size, area + SCFS_EXCHANGE_OFFSET,
                                       SCARD_APDU_MAX)
                   : -EMSGSIZE;
