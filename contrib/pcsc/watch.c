@@ -95,8 +95,8 @@ static int drain(int fd)
     do
         len = read(fd, line, sizeof line);
     while (len < 0 && errno == EINTR);
-    if (len == 0)
-        return ENOTCONN; /* a stream does not end */
+    if (len == 0 || (len > 0 && (line[0] < '0' || line[0] > '9')))
+        return ENOTCONN; /* a stream does not end, and says numbers */
     return len > 0 || errno == EAGAIN ? 0 : errno;
 }
 

@@ -101,6 +101,15 @@ static void test_stream_of_arrivals_that_fails_ends_the_wait(void **state)
     assert_int_equal(wait_for(1000, 1), SCARD_E_NO_SERVICE);
 }
 
+/* Which could be read for as long as the wait is. */
+static void test_stream_of_arrivals_that_says_no_numbers_ends_the_wait(void **state)
+{
+    (void)state;
+    for_arrivals();
+    fake_file("changes", "no number\n");
+    assert_int_equal(wait_for(1000, 1), SCARD_E_NO_SERVICE);
+}
+
 /* What is left of a mount whose daemon has ended: an empty directory. */
 static void test_wait_for_arrivals_without_a_mount_says_that_there_is_no_service(
     void **state)
@@ -296,6 +305,7 @@ int main(void)
         ROW(test_errno_of_the_mount_is_not_taken_for_no_change),
         ROW(test_reader_that_went_before_it_is_watched_is_looked_for_again),
         ROW(test_stream_of_arrivals_that_fails_ends_the_wait),
+        ROW(test_stream_of_arrivals_that_says_no_numbers_ends_the_wait),
         ROW(test_wait_for_arrivals_without_a_mount_says_that_there_is_no_service),
         ROW(test_mount_that_goes_during_a_wait_is_no_service),
         ROW(test_stream_with_nothing_to_say_is_waited_for),
