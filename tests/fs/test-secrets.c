@@ -329,7 +329,6 @@ static void test_trace_leaves_nothing(void **state)
 
     (void)state;
     assert_non_null(trace);
-    assert_int_equal(scfs_trace_open(trace), 0);
     scfs_trace_packet(&bare_fs, bare_reader->device, &packet);
     fake_request_init(&req);
     assert_true(scfs_trace_answer(&req, trace, 4096));
