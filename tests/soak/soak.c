@@ -15,16 +15,20 @@
  */
 #include "soak.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "crew.h"
+#include "daemon.h"
 #include "report.h"
 #include "stage.h"
 #include "usage.h"
@@ -172,6 +176,31 @@ static struct held settle_down(struct held before)
     return held;
 }
 
+/* Every client has gone: nobody has, or waits for, anything. */
+static void judge_sharing(void)
+{
+    for (int i = 0; i < READERS; i++) {
+        struct scard_info info = {.size = sizeof info, .version = SCARD_IOC_VERSION};
+        char name[32];
+        int fd;
+
+        snprintf(name, sizeof name, "reader%d/control", i);
+        fd = open(daemon_path(&stage.daemon, name), O_RDWR | O_CLOEXEC);
+        if (fd < 0 || ioctl(fd, SCARD_IOC_INFO, &info) != 0) {
+            violation("the daemon", "reader%d: %s", i, strerror(errno));
+        } else if (info.connections != 0 || info.users != 0 || info.waiting != 0 ||
+                   info.owner_pid != UINT32_MAX ||
+                   (info.flags & SCARD_INFO_EXCLUSIVE) != 0) {
+            violation("the daemon",
+                      "reader%d: %u connections, %u users, %u wait, owner %d, flags %x",
+                      i, info.connections, info.users, info.waiting, (int)info.owner_pid,
+                      info.flags);
+        }
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
 static double judge_slope(const char *what, const struct slope *slope, double jitter_kib)
 {
     const double bound = SLOPE_KIB + jitter_kib / slope->window_s * 3600;
@@ -230,6 +259,7 @@ static int soak_for(const char *path, double minutes)
     r.before = warm_up();
     run(now_ms() + (int64_t)(minutes * 60000));
     r.after = settle_down(r.before);
+    judge_sharing();
     judge_memory(&r);
     r.kills = crew.kills;
     r.plugs = stage.plugs;
