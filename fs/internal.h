@@ -290,11 +290,11 @@ struct scfs_handle {
         uint32_t connected; /* the mode of the last CONNECT that has succeeded; or 0 */
         unsigned claim;     /* a number for each time that share was set */
         bool tells;         /* the connection hears of resets by others */
-        uint32_t resets;  /* of the card, that it knows of */
-        uint32_t card;    /* that its connection or transaction is about; 0: none yet */
-        uint32_t used;    /* the card that it is a user of; 0: none */
-        unsigned waiting; /* requests that wait for its turn */
-        bool taken;       /* its transaction has been taken away, and it does not know */
+        uint32_t resets;    /* of the card, that it knows of */
+        uint32_t card;      /* that its connection or transaction is about; 0: none yet */
+        uint32_t used;      /* the card that it is a user of; 0: none */
+        unsigned waiting;   /* requests that wait for its turn */
+        bool taken;         /* its transaction was taken away, and it does not know */
     } session;
 
     char text[SCFS_TEXT_MAX]; /* text files: the snapshot */

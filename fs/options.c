@@ -337,7 +337,8 @@ static bool finish(struct scfs_command_line *line)
         return complain("--user and --mount-for mount, and not on", options->mount_point);
     /* A link to nowhere is a mistake, and would leave readers to whom they are not for.
      */
-    if (file == NULL && by_root && faccessat(AT_FDCWD, CONFIG_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (file == NULL && by_root &&
+        faccessat(AT_FDCWD, CONFIG_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         file = CONFIG_FILE;
     if (file != NULL) {
         if (!scfs_config_read(&line->config, file))
