@@ -129,12 +129,25 @@ static bool needs_card(ULONG code)
            code == IOCTL_SMARTCARD_SET_PROTOCOL;
 }
 
+/* A reset, or a request that failed half-way: what is cancelled, or not answered, leaves
+ * a card without power. One that has had none before is refused by its state. */
+static bool costs_state(struct scfs_reader *reader, ULONG code, NTSTATUS status)
+{
+    if (status == STATUS_NO_MEDIA)
+        return false;
+    if (code == IOCTL_SMARTCARD_POWER)
+        return status != STATUS_INVALID_PARAMETER && status != STATUS_BUFFER_TOO_SMALL;
+    return needs_card(code) && !NT_SUCCESS(status) &&
+           status != STATUS_INVALID_DEVICE_STATE && !powered(reader);
+}
+
 void scfs_users_sent(struct scfs_reader *reader, struct scfs_handle *handle, ULONG code,
                      NTSTATUS status)
 {
+    const bool lost = costs_state(reader, code, status);
+
     pthread_mutex_lock(&reader->lock);
-    if (code == IOCTL_SMARTCARD_POWER && status != STATUS_INVALID_PARAMETER &&
-        status != STATUS_BUFFER_TOO_SMALL && status != STATUS_NO_MEDIA)
+    if (lost && (code == IOCTL_SMARTCARD_POWER || reader->present))
         reader->card.resets++;
     /* The driver has had a card in that the tracker has yet to tell of. */
     if (handle != NULL && !reader->present && NT_SUCCESS(status) && needs_card(code))

@@ -17,6 +17,7 @@
 #include "bare.h"
 #include "clients.h"
 #include "fake_driver.h"
+#include "fs/exchange.h"
 #include "fs/session.h"
 
 static void test_share_modes_conflict_as_they_say(void **state)
@@ -127,6 +128,32 @@ static void test_connection_hears_of_a_reset_until_it_connects_again(void **stat
     assert_int_equal(client_end(2, SCARD_DISPOSITION_LEAVE), 0);
     assert_int_equal(client_connect_with(1, SCARD_SHARE_MODE_SHARED, 3, TELL), 0);
     assert_int_equal(client_begin(1, FOREVER), 0);
+}
+
+static void abort_and_unpower(void)
+{
+    fake_driver_set_state(bare_reader->device, SCARD_SWALLOWED);
+    scfs_task_end_all(bare_reader, client[1]);
+}
+
+/* As drivers leave a card whose command was cancelled. */
+static void test_connection_hears_of_a_card_that_anothers_command_has_unpowered(
+    void **state)
+{
+    char slow[] = {(char)0x80, (char)0xE4, (char)0xFF, (char)0xFF};
+    unsigned before;
+
+    (void)state;
+    assert_int_equal(client_connect_with(0, SCARD_SHARE_MODE_SHARED, 3, TELL), 0);
+    before = client_info(0).resets;
+    fake_driver_at_once(abort_and_unpower);
+    client_fresh(1);
+    scfs_exchange_write(&req[1], client[1], slow, sizeof slow);
+    fake_driver_at_once(NULL);
+    assert_int_equal(client_info(0).resets, before + 1);
+    assert_int_equal(client_begin(0, FOREVER), ECONNRESET);
+    assert_int_equal(client_connect_with(0, SCARD_SHARE_MODE_SHARED, 3, TELL), 0);
+    assert_int_equal(client_begin(0, FOREVER), 0);
 }
 
 static void test_power_by_who_is_due_a_reset_is_his_own(void **state)
@@ -330,6 +357,7 @@ int main(void)
         CASE(test_connect_begins_where_the_card_is),
         CASE(test_disposition_of_a_card_without_power_leaves_it_so),
         CASE(test_connection_hears_of_a_reset_until_it_connects_again),
+        CASE(test_connection_hears_of_a_card_that_anothers_command_has_unpowered),
         CASE(test_power_by_who_is_due_a_reset_is_his_own),
         CASE(test_who_waits_while_the_card_is_reset_hears_of_it),
         CASE(test_reset_between_uids_is_heard_by_the_call_that_costs_it),
