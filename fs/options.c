@@ -335,8 +335,7 @@ static bool finish(struct scfs_command_line *line)
     if ((options->user != NULL || options->mount_for != NULL) &&
         scfs_options_passed(options))
         return complain("--user and --mount-for mount, and not on", options->mount_point);
-    /* A link to nowhere is a mistake, and would leave readers to whom they are not for.
-     */
+    /* A link to nowhere, too: without its rules a reader may be anybody's. */
     if (file == NULL && by_root &&
         faccessat(AT_FDCWD, CONFIG_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         file = CONFIG_FILE;
