@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # examples.sh - the examples of README.md, scardfs(5) and scardctl(1), word for word, in each
 # shell that is there, on a mount at the place that they name. Beside them somebody takes
-# the card out, puts it in, brings another reader, and in the end unplugs both, so that those
-# that wait get what they wait for, and those that go on for ever come to their end.
+# the card out, puts it in, brings another reader or unplugs it, so that those that wait get
+# what they wait for, and those that go on for ever come to their end.
 # shellcheck disable=SC2317  # functions are called through eventually
 . "$(dirname "$0")/lib.sh"
 need_fuse examples
@@ -52,18 +52,44 @@ fragment = re.search(r"^\.Bd [^\n]*\n(.*?)^\.Ed", text, flags=re.S | re.M).group
 print(f"{len(found)} examples")
 END
 
-# Lets happen what examples wait for.
+# happenings FILE: what somebody does while this example runs, a line for `virtual` each
+happenings() {
+    case $(cat "$1") in
+    *transmit* | *apdu* | *attributes/\**) ;; # needs the card to stay
+    *'wait present'*) echo 'insert reader0' ;;
+    *reader1*) echo 'plug' ;;
+    *) printf '%s reader0\n' remove insert remove unplug ;;
+    esac
+}
+
+# sleepers: the processes that sleep with a file open that tells news
+sleepers() {
+    find /proc/[0-9]*/fd \( -lname "$mnt/changes" -o -lname "$mnt/reader*/events/*" \) \
+        2>/dev/null | cut -d / -f 3 | while read -r process; do
+        read -r _ _ state _ <"/proc/$process/stat" && [ "$state" = S ] && echo "$process"
+    done 2>/dev/null
+}
+
+ended_or_waits() {
+    ended "$1" || [ -n "$(sleepers)" ]
+}
+
+# nobody_reads FILE
+nobody_reads() {
+    ! find /proc/[0-9]*/fd -lname "$mnt/$1" 2>/dev/null | grep -q .
+}
+
+# somebody PID FILE: does these while the example runs: each once it waits for news, and
+# the next only when those have it that waited for the last
 somebody() {
-    sleep 0.5
-    virtual 'remove reader0'
-    sleep 0.3
-    virtual 'insert reader0'
-    virtual 'plug'
-    sleep 0.3
-    virtual 'remove reader0'
-    sleep 0.7
-    virtual 'unplug reader0'
-    virtual 'unplug reader1'
+    happenings "$2" | while read -r happening; do
+        eventually "$LIMIT_S" ended_or_waits "$1"
+        virtual "$happening"
+        case $happening in
+        remove*) eventually "$LIMIT_S" nobody_reads 'reader0/events/absent' ;;
+        insert*) eventually "$LIMIT_S" nobody_reads 'reader0/events/present' ;;
+        esac
+    done
 }
 
 # complains FILE: about the example, not about what the reader does
@@ -77,13 +103,14 @@ try() {
     number=$2
     what="$shell, $(cat "$dir/name.$number")"
     start_daemon --virtual || fail "$what: no daemon"
-    # Who speaks with the card needs it to stay.
-    if grep -q transmit "$dir/example.$number"; then true; else somebody; fi &
-    actor=$!
+    # "The card that comes next" is none that is there.
+    ! grep -q 'wait present' "$dir/example.$number" || virtual 'remove reader0'
     # shellcheck disable=SC2086  # two words for busybox
-    timeout "$LIMIT_S" $shell "$dir/example.$number" >"$dir/out" 2>"$dir/err"
+    timeout "$LIMIT_S" $shell "$dir/example.$number" >"$dir/out" 2>"$dir/err" &
+    example=$!
+    somebody "$example" "$dir/example.$number"
+    wait "$example"
     result=$?
-    wait "$actor"
     stop_daemon || fail "$what: the daemon ended with $?"
     if [ "$result" -eq 124 ]; then
         fail "$what: has not ended"
