@@ -408,7 +408,8 @@ int scfs_run(const struct scfs_options *options, const struct scfs_driver *drive
              scfs_mount_take(&life->mount, options) &&
              (options->foreground || go_to_background(life, &status)))
         status = live(life);
-    scfs_mount_leave(&life->mount, &life->fs);
+    if (!scfs_mount_leave(&life->mount, &life->fs))
+        status = 1;
     scfs_end(&life->fs);
     report(life, status); /* a start that failed */
     free(life);

@@ -159,9 +159,19 @@ bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
     return false;
 }
 
+/* As long as the lock is ours, what is mounted there is, too. */
+static bool unmount(struct scfs_mount *mount)
+{
+    if (scfs_unmounter_do(&mount->unmounter) || scfs_mount_point_unmounted(mount->path))
+        return true;
+    scfs_log(LOG_ERR, "%s: cannot be unmounted; root can, or the next start does",
+             mount->path);
+    return false;
+}
+
 void scfs_mount_abandon(struct scfs_mount *mount)
 {
-    scfs_unmounter_do(&mount->unmounter);
+    unmount(mount);
     if (mount->lock >= 0) /* the end may be long in coming: a thread may not end */
         close(mount->lock);
     mount->lock = -1;
@@ -184,8 +194,10 @@ static void break_connection(struct fuse_session *session)
     close(ends[1]);
 }
 
-void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
+bool scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
 {
+    bool gone = true;
+
     if (fs->session != NULL) {
         if (mount->path == NULL) {
             ; /* it was never taken */
@@ -194,7 +206,7 @@ void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
                 scfs_log(LOG_NOTICE, "%s: stays mounted until root unmounts it",
                          mount->path);
         } else {
-            scfs_unmounter_do(&mount->unmounter);
+            gone = unmount(mount);
             break_connection(fs->session);
         }
         fuse_session_unmount(fs->session);
@@ -204,4 +216,5 @@ void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
     if (mount->lock >= 0)
         close(mount->lock);
     free(mount->path);
+    return gone;
 }

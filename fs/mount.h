@@ -37,7 +37,8 @@ bool scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs);
  * the next instance have the mount point. */
 void scfs_mount_abandon(struct scfs_mount *mount);
 
-void scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs);
+/* The end; false when a mount stays that is ours to take away. */
+bool scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs);
 
 /* ---- the directory (mount_point.c) ----------------------------------------------- */
 
@@ -50,6 +51,7 @@ bool scfs_mount_point_mounted(const char *path);
 /* The contrary; both are false when it cannot be found out. */
 bool scfs_mount_point_unmounted(const char *path);
 
-void scfs_mount_point_detach(const char *path);
+/* Whether it did. */
+bool scfs_mount_point_detach(const char *path);
 
 #endif

@@ -108,19 +108,19 @@ static bool dead(const char *path)
     return stat(path, &st) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
-static void run_fusermount(const char *path)
+static bool run_fusermount(const char *path)
 {
     const char *const argv[] = {"fusermount3", "-u", "-z", "--", path, NULL};
     pid_t child;
+    int status;
 
-    if (posix_spawnp(&child, argv[0], NULL, NULL, (char *const *)argv, environ) == 0)
-        waitpid(child, NULL, 0);
+    return posix_spawnp(&child, argv[0], NULL, NULL, (char *const *)argv, environ) == 0 &&
+           waitpid(child, &status, 0) == child && status == 0;
 }
 
-void scfs_mount_point_detach(const char *path)
+bool scfs_mount_point_detach(const char *path)
 {
-    if (umount2(path, MNT_DETACH) != 0)
-        run_fusermount(path);
+    return umount2(path, MNT_DETACH) == 0 || run_fusermount(path);
 }
 
 static bool clean(const char *path)

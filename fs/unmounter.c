@@ -3,8 +3,8 @@
  * unmounter.c - to unmount needs root, or fusermount3 that is setuid: both things that a
  * confined process must not have. So a child that is not confined keeps them, and knows
  * nothing but the mount point. It takes one byte from its parent, which says "now", and
- * ends with it in any case; it touches neither the mount nor a device, and has no file
- * open but the socket.
+ * ends with it in any case, with status 0 if that is unmounted; it touches neither the
+ * mount nor a device, and has no file open but the socket.
  */
 #include "fs/unmounter.h"
 
@@ -53,9 +53,11 @@ static void serve(int link, const char *path)
     do
         got = read(link, &byte, 1);
     while (got < 0 && errno == EINTR);
-    if (got == 1 && !scfs_mount_point_unmounted(path))
-        scfs_mount_point_detach(path);
-    _exit(0);
+    if (got != 1)
+        _exit(EXIT_SUCCESS);
+    _exit(scfs_mount_point_unmounted(path) || scfs_mount_point_detach(path)
+              ? EXIT_SUCCESS
+              : EXIT_FAILURE);
 }
 
 bool scfs_unmounter_start(struct scfs_unmounter *unmounter, const char *path)
@@ -79,19 +81,22 @@ bool scfs_unmounter_start(struct scfs_unmounter *unmounter, const char *path)
     return true;
 }
 
-void scfs_unmounter_end(struct scfs_unmounter *unmounter)
+bool scfs_unmounter_end(struct scfs_unmounter *unmounter)
 {
+    int status = EXIT_FAILURE;
+
     if (unmounter->link < 0)
-        return;
+        return true;
     close(unmounter->link);
     unmounter->link = -1;
-    while (waitpid(unmounter->child, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(unmounter->child, &status, 0) < 0 && errno == EINTR)
         continue;
+    return status == EXIT_SUCCESS; /* by itself, and not by a signal */
 }
 
-void scfs_unmounter_do(struct scfs_unmounter *unmounter)
+bool scfs_unmounter_do(struct scfs_unmounter *unmounter)
 {
     while (unmounter->link >= 0 && write(unmounter->link, "u", 1) < 0 && errno == EINTR)
         continue;
-    scfs_unmounter_end(unmounter);
+    return scfs_unmounter_end(unmounter);
 }

@@ -15,10 +15,11 @@ struct scfs_unmounter {
 bool scfs_unmounter_start(struct scfs_unmounter *unmounter, const char *path);
 
 /* Has it unmount what a scardfs has mounted there, waits until it has, and ends it.
- * Without one, and the second time, nothing. In any thread, but in one at a time. */
-void scfs_unmounter_do(struct scfs_unmounter *unmounter);
+ * Without one, and the second time, nothing. In any thread, but in one at a time. False
+ * when it could not, or somebody has killed it. */
+bool scfs_unmounter_do(struct scfs_unmounter *unmounter);
 
 /* Ends it without. */
-void scfs_unmounter_end(struct scfs_unmounter *unmounter);
+bool scfs_unmounter_end(struct scfs_unmounter *unmounter);
 
 #endif

@@ -27,8 +27,8 @@
 struct fuse_session *__wrap_scfs_session_new(struct scfs *fs, bool for_all);
 bool __wrap_scfs_mount_take(struct scfs_mount *mount, const struct scfs_options *options);
 bool __wrap_scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs);
-void __wrap_scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs);
-void __wrap_scfs_mount_point_detach(const char *path);
+bool __wrap_scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs);
+bool __wrap_scfs_mount_point_detach(const char *path);
 bool __wrap_scfs_confine_start(const struct scfs_options *options);
 bool __wrap_scfs_confine_serve(const struct scfs_options *options);
 struct scfs_logind *__wrap_scfs_logind_start(struct scfs *fs);
@@ -56,7 +56,7 @@ int __wrap_chdir(const char *path);
 
 #define SESSION ((struct fuse_session *)(uintptr_t)8) /* any; it is only passed on */
 
-static bool no_session, taken, no_mount, no_confinement, no_second_step;
+static bool no_session, taken, no_mount, stays, no_confinement, no_second_step;
 static bool no_loop_config, loop_fails, no_memory, no_process, no_pipe, no_chdir;
 static bool interrupted; /* the report of the child, once on either side */
 static unsigned threads, failing_thread;
@@ -87,16 +87,18 @@ bool __wrap_scfs_mount_enter(struct scfs_mount *mount, struct scfs *fs)
     return !no_mount;
 }
 
-void __wrap_scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
+bool __wrap_scfs_mount_leave(struct scfs_mount *mount, struct scfs *fs)
 {
     (void)mount, (void)fs;
     left++;
+    return !stays;
 }
 
-void __wrap_scfs_mount_point_detach(const char *path)
+bool __wrap_scfs_mount_point_detach(const char *path)
 {
     (void)path;
     detached++;
+    return true;
 }
 
 bool __wrap_scfs_confine_start(const struct scfs_options *options)
@@ -223,7 +225,7 @@ static struct scfs_options options;
 static int setup(void **state)
 {
     (void)state;
-    no_session = taken = no_mount = no_confinement = no_second_step = false;
+    no_session = taken = no_mount = no_confinement = no_second_step = stays = false;
     no_loop_config = loop_fails = no_memory = no_process = no_pipe = no_chdir = false;
     interrupted = exited = false;
     threads = failing_thread = 0;
@@ -247,6 +249,15 @@ static void test_daemon_serves_until_a_signal(void **state)
     assert_int_equal(run(), 0);
     assert_int_equal(entered, 1);
     assert_int_equal(left, 1);
+    assert_int_equal(ready, 1);
+    assert_int_equal(stopping, 1);
+}
+
+static void test_daemon_whose_mount_stays_fails(void **state)
+{
+    (void)state;
+    stays = true;
+    assert_int_equal(run(), 1);
     assert_int_equal(ready, 1);
     assert_int_equal(stopping, 1);
 }
@@ -414,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_daemon_serves_until_a_signal),
+        CASE(test_daemon_whose_mount_stays_fails),
         CASE(test_start_that_fails_is_never_ready),
         CASE(test_start_without_a_thread_fails),
         CASE(test_mount_that_cannot_be_served_ends_it),

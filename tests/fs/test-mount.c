@@ -28,28 +28,33 @@ int __wrap_open64(const char *path, int flags, ...);
 int __wrap_mount(const char *source, const char *target, const char *type,
                  unsigned long flags, const void *data);
 bool __wrap_scfs_privileges_drop(const struct scfs_user *user);
-void __wrap_scfs_mount_point_detach(const char *path);
+bool __wrap_scfs_mount_point_detach(const char *path);
+bool __wrap_scfs_mount_point_unmounted(const char *path);
 bool __wrap_scfs_mount_point_take(struct scfs_mount *mount, const char *mount_point);
 bool __wrap_scfs_unmounter_start(struct scfs_unmounter *unmounter, const char *path);
+bool __wrap_scfs_unmounter_do(struct scfs_unmounter *unmounter);
 int __real_fuse_opt_add_arg(struct fuse_args *args, const char *arg);
 int __wrap_fuse_opt_add_arg(struct fuse_args *args, const char *arg);
 struct fuse_session *__wrap_fuse_session_new(struct fuse_args *args,
                                              const struct fuse_lowlevel_ops *ops,
                                              size_t size, void *userdata);
 int __wrap_fuse_session_mount(struct fuse_session *session, const char *path);
+int __wrap_fuse_session_fd(struct fuse_session *session);
+void __wrap_fuse_session_unmount(struct fuse_session *session);
 void __wrap_fuse_session_destroy(struct fuse_session *session);
 char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
 bool __wrap_scfs_notify_file(const char *message, int file);
 int __real_pipe2(int ends[2], int flags);
 int __wrap_pipe2(int ends[2], int flags);
+int __real_poll(struct pollfd *fds, nfds_t count, int limit_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int limit_ms);
 
 #define SESSION ((struct fuse_session *)(uintptr_t)8) /* any; it is only passed on */
 
 static bool no_device, mount_fails, drop_fails, point_taken, no_process, no_memory;
 static unsigned refusing; /* mounts of libfuse that fail, the first ones */
-static bool no_session;
+static bool no_session, unmounter_fails, unmounted;
 static unsigned arguments, failing_argument;
 static unsigned mounts, detached, sessions, destroyed, starts;
 static int fuse; /* the connection */
@@ -57,6 +62,8 @@ static char fuse_options[256], connected[64];
 static bool manager_deaf, barrier_deaf, no_pipe;
 static int manager_polled; /* what poll says of the barrier */
 static char told[128];
+static struct scfs_mount point;
+static int broken; /* what stands for the connection that libfuse has */
 
 int __wrap_open64(const char *path, int flags, ...)
 {
@@ -93,10 +100,17 @@ bool __wrap_scfs_privileges_drop(const struct scfs_user *user)
     return !drop_fails;
 }
 
-void __wrap_scfs_mount_point_detach(const char *path)
+bool __wrap_scfs_mount_point_detach(const char *path)
 {
     assert_string_equal(path, "/mnt");
     detached++;
+    return true;
+}
+
+bool __wrap_scfs_mount_point_unmounted(const char *path)
+{
+    assert_string_equal(path, "/mnt");
+    return unmounted;
 }
 
 bool __wrap_scfs_mount_point_take(struct scfs_mount *mount, const char *mount_point)
@@ -115,6 +129,12 @@ bool __wrap_scfs_unmounter_start(struct scfs_unmounter *unmounter, const char *p
     unmounter->link = -1;
     errno = EAGAIN;
     return !no_process;
+}
+
+bool __wrap_scfs_unmounter_do(struct scfs_unmounter *unmounter)
+{
+    assert_ptr_equal(unmounter, &point.unmounter);
+    return !unmounter_fails;
 }
 
 int __wrap_fuse_opt_add_arg(struct fuse_args *args, const char *arg)
@@ -146,6 +166,22 @@ int __wrap_fuse_session_mount(struct fuse_session *session, const char *path)
         return 0;
     refusing--;
     return -1;
+}
+
+int __wrap_fuse_session_fd(struct fuse_session *session)
+{
+    assert_ptr_equal(session, SESSION);
+    return broken;
+}
+
+/* libfuse unmounts what it can still speak with. */
+void __wrap_fuse_session_unmount(struct fuse_session *session)
+{
+    struct pollfd end = {.fd = broken};
+
+    assert_ptr_equal(session, SESSION);
+    __real_poll(&end, 1, 0);
+    assert_true((end.revents & POLLERR) != 0);
 }
 
 void __wrap_fuse_session_destroy(struct fuse_session *session)
@@ -185,13 +221,13 @@ static char allow_other_text[] = "allow_other", *allow_other[] = {allow_other_te
 static char path[] = "/mnt";
 static struct scfs_options options;
 static struct scfs fs;
-static struct scfs_mount point;
 
 static int setup(void **state)
 {
     (void)state;
     no_device = mount_fails = drop_fails = point_taken = no_process = no_memory = false;
     manager_deaf = barrier_deaf = no_pipe = no_session = false;
+    unmounter_fails = unmounted = false;
     refusing = arguments = failing_argument = 0;
     mounts = detached = sessions = destroyed = starts = 0;
     manager_polled = 1;
@@ -295,6 +331,31 @@ static void test_mount_that_nobody_could_take_away_is_not_made(void **state)
     no_process = true;
     assert_false(scfs_mount_enter(&point, &fs));
     assert_string_equal(connected, "");
+}
+
+/* What libfuse holds is no connection any more, so that it does not unmount, too. */
+static bool leave(void)
+{
+    bool gone;
+
+    fs.session = SESSION;
+    point.path = __real_strdup("/mnt");
+    broken = __real_open64("/dev/null", O_RDWR | O_CLOEXEC);
+    gone = scfs_mount_leave(&point, &fs);
+    assert_null(fs.session);
+    close(broken);
+    return gone;
+}
+
+static void test_end_tells_of_a_mount_that_stays(void **state)
+{
+    (void)state;
+    assert_true(leave());
+    unmounter_fails = true;
+    assert_false(leave());
+    unmounted = true; /* by somebody else */
+    assert_true(leave());
+    assert_int_equal(destroyed, 3);
 }
 
 /* ---- by root, for a user ---------------------------------------------------------- */
@@ -422,6 +483,7 @@ int main(void)
         CASE(test_mount_that_is_refused_twice_fails),
         CASE(test_mount_is_as_it_was_asked_for_or_not_at_all),
         CASE(test_mount_that_nobody_could_take_away_is_not_made),
+        CASE(test_end_tells_of_a_mount_that_stays),
         CASE(test_user_gets_the_connection_of_a_mount_by_root),
         CASE(test_mount_for_a_user_that_fails_leaves_nothing),
         CASE(test_take_of_a_passed_connection_needs_no_directory),

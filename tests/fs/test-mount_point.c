@@ -58,6 +58,7 @@ static int umount_error, spawn_error;
 static unsigned umounts, spawns, waits;
 static unsigned locked; /* attempts to lock it that fail */
 static unsigned slept, mounted_after;
+static int fusermount_status;
 static unsigned no_memory; /* the strdup that fails, counted from 1 */
 static bool no_fstat, no_directory, no_listing;
 static char folder[] = "/tmp/scardfs-point-XXXXXX";
@@ -132,7 +133,8 @@ int __wrap_posix_spawnp(pid_t *child, const char *file,
 pid_t __wrap_waitpid(pid_t child, int *status, int flags)
 {
     assert_int_equal(child, 77);
-    assert_true(status == NULL && flags == 0);
+    assert_int_equal(flags, 0);
+    *status = fusermount_status;
     waits++;
     return child;
 }
@@ -270,17 +272,20 @@ static void test_what_cannot_be_found_out_is_neither_mounted_nor_unmounted(void 
 static void test_detach_asks_fusermount_where_it_may_not(void **state)
 {
     (void)state;
-    scfs_mount_point_detach(folder);
+    assert_true(scfs_mount_point_detach(folder));
     assert_int_equal(umounts, 1);
     assert_int_equal(spawns, 0);
     umount_error = EPERM;
-    scfs_mount_point_detach(folder);
+    assert_true(scfs_mount_point_detach(folder));
     assert_int_equal(spawns, 1);
     assert_int_equal(waits, 1);
+    fusermount_status = 1 << 8; /* as wait(2) tells of an exit status */
+    assert_false(scfs_mount_point_detach(folder));
+    assert_int_equal(waits, 2);
     spawn_error = ENOENT;
-    scfs_mount_point_detach(folder);
-    assert_int_equal(spawns, 2);
-    assert_int_equal(waits, 1); /* there is nobody */
+    assert_false(scfs_mount_point_detach(folder));
+    assert_int_equal(spawns, 3);
+    assert_int_equal(waits, 2); /* there is nobody */
 }
 
 /* ---- to take it ------------------------------------------------------------------- */

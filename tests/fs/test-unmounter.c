@@ -32,7 +32,7 @@ ssize_t __wrap_write(int fd, const void *buffer, size_t size);
 pid_t __real_waitpid(pid_t child, int *status, int flags);
 pid_t __wrap_waitpid(pid_t child, int *status, int flags);
 bool __wrap_scfs_mount_point_unmounted(const char *path);
-void __wrap_scfs_mount_point_detach(const char *path);
+bool __wrap_scfs_mount_point_detach(const char *path);
 
 /* What parent and child both see. */
 static struct shared {
@@ -42,7 +42,7 @@ static struct shared {
     bool ignores_signals; /* that the whole group gets */
 } * shared;
 
-static bool no_sockets, no_processes, unmounted;
+static bool no_sockets, no_processes, unmounted, refused;
 static bool interrupted; /* each of these calls is, the first time */
 static int left_open;    /* in the parent, for the child to close */
 static int ends[2];
@@ -94,7 +94,7 @@ bool __wrap_scfs_mount_point_unmounted(const char *path)
 }
 
 /* In the child. */
-void __wrap_scfs_mount_point_detach(const char *path)
+bool __wrap_scfs_mount_point_detach(const char *path)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGPIPE};
 
@@ -108,6 +108,7 @@ void __wrap_scfs_mount_point_detach(const char *path)
         sigaction(numbers[i], NULL, &now);
         shared->ignores_signals &= now.sa_handler == SIG_IGN;
     }
+    return !refused;
 }
 
 static struct scfs_unmounter unmounter;
@@ -117,7 +118,7 @@ static int setup(void **state)
     (void)state;
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    no_sockets = no_processes = unmounted = interrupted = false;
+    no_sockets = no_processes = unmounted = refused = interrupted = false;
     reads = writes = waits = 0;
     left_open = open("/dev/null", O_RDONLY);
     return shared == MAP_FAILED || left_open < 0;
@@ -134,13 +135,13 @@ static void test_it_unmounts_once_and_ends(void **state)
 {
     (void)state;
     assert_true(scfs_unmounter_start(&unmounter, PATH));
-    scfs_unmounter_do(&unmounter);
+    assert_true(scfs_unmounter_do(&unmounter));
     assert_int_equal(shared->detached, 1);
     assert_int_equal(waitpid(unmounter.child, NULL, WNOHANG), -1); /* waited for */
     assert_int_equal(fcntl(ends[0], F_GETFD), -1);
     assert_int_equal(fcntl(ends[1], F_GETFD), -1);
-    scfs_unmounter_do(&unmounter);
-    scfs_unmounter_end(&unmounter);
+    assert_true(scfs_unmounter_do(&unmounter));
+    assert_true(scfs_unmounter_end(&unmounter));
     assert_int_equal(shared->detached, 1);
 }
 
@@ -159,16 +160,39 @@ static void test_what_is_unmounted_already_is_left_alone(void **state)
     (void)state;
     unmounted = true;
     assert_true(scfs_unmounter_start(&unmounter, PATH));
-    scfs_unmounter_do(&unmounter);
+    assert_true(scfs_unmounter_do(&unmounter));
     assert_int_equal(shared->asked, 1);
     assert_int_equal(shared->detached, 0);
+}
+
+static void test_one_that_cannot_unmount_says_so(void **state)
+{
+    (void)state;
+    refused = true;
+    assert_true(scfs_unmounter_start(&unmounter, PATH));
+    assert_false(scfs_unmounter_do(&unmounter));
+    assert_int_equal(shared->detached, 1);
+    assert_true(scfs_unmounter_do(&unmounter)); /* there is none any more */
+}
+
+static void test_one_that_was_killed_has_not_unmounted(void **state)
+{
+    siginfo_t end;
+
+    (void)state;
+    assert_true(scfs_unmounter_start(&unmounter, PATH));
+    kill(unmounter.child, SIGKILL);
+    waitid(P_PID, (id_t)unmounter.child, &end, WEXITED | WNOWAIT);
+    signal(SIGPIPE, SIG_IGN); /* as in the daemon */
+    assert_false(scfs_unmounter_do(&unmounter));
+    assert_int_equal(shared->asked, 0);
 }
 
 static void test_end_of_the_parent_unmounts_nothing(void **state)
 {
     (void)state;
     assert_true(scfs_unmounter_start(&unmounter, PATH));
-    scfs_unmounter_end(&unmounter);
+    assert_true(scfs_unmounter_end(&unmounter));
     assert_int_equal(shared->asked, 0);
     assert_int_equal(shared->detached, 0);
 }
@@ -209,6 +233,8 @@ int main(void)
         CASE(test_it_unmounts_once_and_ends),
         CASE(test_it_keeps_no_file_and_minds_no_signal),
         CASE(test_what_is_unmounted_already_is_left_alone),
+        CASE(test_one_that_cannot_unmount_says_so),
+        CASE(test_one_that_was_killed_has_not_unmounted),
         CASE(test_end_of_the_parent_unmounts_nothing),
         CASE(test_interrupted_calls_are_made_again),
         CASE(test_start_without_a_process_leaves_no_socket),

@@ -54,6 +54,16 @@ is 'and atr without data' 'No data available' "$(message cat "$r/atr")"
 step 'SIGTERM ends it with status 0' stop_daemon
 step 'one mount, not two' not is_mounted
 
+# --- a daemon whose means to unmount somebody has taken
+step 'it mounts once more' start_daemon --virtual
+kill -KILL "$(pgrep -P "$daemon" -x scardfs-umount)"
+stop_daemon
+is 'it ends with 1' 1 $?
+step 'and says that the mount stays' grep -q "$mnt: cannot be unmounted" "$log"
+step 'the next start takes it away' start_daemon --virtual
+step 'SIGTERM ends it with status 0' stop_daemon
+step 'no mount is left' not is_mounted
+
 # --- strict_atr
 wrong=3b88800154455354424544015e # the check character is 5d
 
