@@ -166,12 +166,23 @@ static bool was_activated(struct ccid_slot *slot)
            (ccid_icc_status(slot, 0, &icc) != STATUS_SUCCESS || icc != CCID_ICC_INACTIVE);
 }
 
+/* Cancelled before it has begun. But what the card said is forgotten by now: a card that
+ * keeps its power would be one that no protocol can be chosen for. */
+static void withdrawn(struct ccid_slot *slot)
+{
+    slot->port.ops->enter(slot->port.usb);
+    (void)power_down(slot);
+    ccid_card_leave(slot);
+}
+
 NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext)
 {
     struct ccid_slot *slot = ccid_slot_of(ext);
     NTSTATUS status = ccid_card_enter(slot);
     bool active;
 
+    if (status == STATUS_CANCELLED)
+        withdrawn(slot);
     if (status != STATUS_SUCCESS)
         return status;
     active = ccid_state_current(slot) > SCARD_SWALLOWED;

@@ -342,7 +342,12 @@ static void scripted_wait(struct ccid_usb *usb, pthread_cond_t *condition,
 
 static void scripted_enter(struct ccid_usb *usb)
 {
+    void (*entering)(void *context) = usb->entering;
+
     usb->entered++;
+    usb->entering = NULL;
+    if (entering != NULL)
+        entering(usb->entering_context);
 }
 
 static void scripted_leave(struct ccid_usb *usb)

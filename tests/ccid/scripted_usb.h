@@ -45,7 +45,9 @@ struct ccid_usb {
     size_t message_length, message_at;
     bool in_message;
     unsigned int exchanges, reads, slept_ms;
-    int entered;    /* enter minus leave */
+    int entered;                     /* enter minus leave */
+    void (*entering)(void *context); /* once, in the next enter */
+    void *entering_context;
     bool cancelled; /* by any thread */
     bool lenient;   /* what is not in the script is refused, not a failure */
     bool started;

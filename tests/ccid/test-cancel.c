@@ -44,6 +44,13 @@ static void cancel_irp(void *context)
     assert_true(IoCancelIrp(&request->irp));
 }
 
+static void cancel_early(void *context)
+{
+    struct request *request = context;
+
+    assert_false(IoCancelIrp(&request->irp)); /* nobody to call yet */
+}
+
 static void works_again(struct bench *bench)
 {
     assert_false(bench->usb.cancelled);
@@ -114,6 +121,36 @@ static void test_cancel_that_comes_first_sends_nothing(void **state)
     script_command(&bench.usb, BENCH_SELECT_OUT, BENCH_9000_IN);
     assert_int_equal(bench_transmit(&bench, BENCH_SELECT), STATUS_SUCCESS);
     bench_end(&bench);
+}
+
+/* The library has forgotten the card's protocols by then; a card that it cannot choose
+ * one for must not stay in power. */
+static void test_cancel_before_power_leaves_a_card_without(void **state)
+{
+    static const uint8_t minors[] = {SCARD_POWER_DOWN, SCARD_COLD_RESET,
+                                     SCARD_WARM_RESET};
+    struct request request;
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof minors; i++) {
+        bench_ready(&bench, BENCH_EXTENDED);
+        memset(&request, 0, sizeof(request));
+        request.buffer[0] = minors[i];
+        smc_irp_init_ioctl(&request.irp, bench.slots[0], NULL, IOCTL_SMARTCARD_POWER,
+                           request.buffer, sizeof(ULONG), sizeof(request.buffer),
+                           request_done, &request);
+        bench.usb.entering = cancel_early;
+        bench.usb.entering_context = &request;
+        script_command(&bench.usb, BENCH_OFF_OUT, BENCH_OFF_IN);
+        (void)IoCallDriver(bench.slots[0], &request.irp);
+        assert_int_equal(request.completed, 1);
+        assert_int_equal(request.status, STATUS_CANCELLED);
+        assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+        assert_int_equal(bench_set_protocol(&bench, SCARD_PROTOCOL_Tx),
+                         STATUS_INVALID_DEVICE_STATE);
+        works_again(&bench);
+    }
 }
 
 static void test_cancel_after_the_end_does_not_hit_the_next_command(void **state)
@@ -234,6 +271,7 @@ int main(void)
             test_cancel_during_the_answer_ends_the_command_and_resynchronises),
         cmocka_unit_test(test_cancel_during_a_time_extension_is_seen_at_once),
         cmocka_unit_test(test_cancel_that_comes_first_sends_nothing),
+        cmocka_unit_test(test_cancel_before_power_leaves_a_card_without),
         cmocka_unit_test(test_cancel_after_the_end_does_not_hit_the_next_command),
         cmocka_unit_test(test_cancel_while_the_reader_is_busy_ends_the_waiting),
         cmocka_unit_test(test_cancel_that_races_with_the_command_ends_it_once),
