@@ -166,13 +166,17 @@ static bool was_activated(struct ccid_slot *slot)
            (ccid_icc_status(slot, 0, &icc) != STATUS_SUCCESS || icc != CCID_ICC_INACTIVE);
 }
 
-/* Cancelled before it has begun. But what the card said is forgotten by now: a card that
- * keeps its power would be one that no protocol can be chosen for. */
-static void withdrawn(struct ccid_slot *slot)
+/* Cancelled before it has begun, or the device is on its way out. But what the card said
+ * is forgotten by now: a card that kept its power would be one that no protocol can be
+ * chosen for. */
+static void not_begun(struct ccid_slot *slot, NTSTATUS status)
 {
-    slot->port.ops->enter(slot->port.usb);
-    (void)power_down(slot);
-    ccid_card_leave(slot);
+    if (status == STATUS_CANCELLED) {
+        slot->port.ops->enter(slot->port.usb);
+        (void)power_down(slot);
+        ccid_card_leave(slot);
+    }
+    ccid_state_unpowered(slot);
 }
 
 NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext)
@@ -181,10 +185,10 @@ NTSTATUS ccid_card_power(PSMARTCARD_EXTENSION ext)
     NTSTATUS status = ccid_card_enter(slot);
     bool active;
 
-    if (status == STATUS_CANCELLED)
-        withdrawn(slot);
-    if (status != STATUS_SUCCESS)
+    if (status != STATUS_SUCCESS) {
+        not_begun(slot, status);
         return status;
+    }
     active = ccid_state_current(slot) > SCARD_SWALLOWED;
     switch (ext->MinorIoControlCode) {
     case SCARD_POWER_DOWN:

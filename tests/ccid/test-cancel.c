@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "bench.h"
+#include "ccid/slot.h"
 
 struct request {
     IRP irp;
@@ -264,6 +265,21 @@ static void test_surprise_removal_ends_the_running_command_with_device_removed(
     bench_end(&bench);
 }
 
+/* From there to the end of the device somebody may still ask for a protocol. */
+static void test_power_of_a_device_that_is_going_leaves_a_card_without(void **state)
+{
+    struct ccid_slot *slot;
+    struct bench bench;
+
+    (void)state;
+    bench_ready(&bench, BENCH_EXTENDED);
+    slot = bench.slots[0]->DeviceExtension;
+    ccid_cancel_for_ever(slot->device);
+    assert_int_equal(bench_power(&bench, SCARD_COLD_RESET), STATUS_DEVICE_REMOVED);
+    assert_int_equal(bench_state(&bench), SCARD_SWALLOWED);
+    bench_end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_cancel_that_races_with_the_command_ends_it_once),
         cmocka_unit_test(
             test_surprise_removal_ends_the_running_command_with_device_removed),
+        cmocka_unit_test(test_power_of_a_device_that_is_going_leaves_a_card_without),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
